@@ -1,0 +1,34 @@
+"""Names of a case's own namespace: the only names that a case may create, change or drop.
+
+Here lives how they are made and read; dropping is each system's matter. It may import the standard library and `cases`.
+"""
+
+import re
+import secrets
+from datetime import UTC, datetime
+
+from matrix_defs.cases import Case
+
+_PATTERN = re.compile(r"^m_(?P<second>[0-9a-f]{8})[0-9a-f]{4}_(?P<case_id>[a-z0-9_]+?)(?P<source>_src)?$")
+
+
+def new_run(now: datetime | None = None) -> str:
+    """Return the name of a run: its UTC second in hexadecimal and four random digits, 12 characters."""
+    second = int((now or datetime.now(UTC)).timestamp())
+    return f"{second:08x}{secrets.token_hex(2)}"
+
+
+def sink_namespace(run: str, case: Case) -> str:
+    """Return the namespace of the case's target: at most 59 characters, lower case, digits and underscores."""
+    return f"m_{run}_{case.case_id}"
+
+
+def source_namespace(run: str, case: Case) -> str:
+    """Return the namespace of the case's source: at most 63 characters, the limit of a PostgreSQL identifier."""
+    return f"{sink_namespace(run, case)}_src"
+
+
+def started_at(namespace: str) -> datetime | None:
+    """Return the UTC second in which the namespace's run began; None if the name is not a case's namespace."""
+    match = _PATTERN.match(namespace)
+    return datetime.fromtimestamp(int(match["second"], 16), UTC) if match else None

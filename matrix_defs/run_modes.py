@@ -1,0 +1,54 @@
+"""Run modes, the settings of a run, and what each case needs in each mode.
+
+Here live names and validation; whether a need is met is probed by `resources.endpoints`.
+It may import `cases`, `systems`, `workload` and `errors`.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from matrix_defs.cases import Case
+from matrix_defs.systems import FACTS, Profile, System
+from matrix_defs.workload import WorkloadSpec
+
+
+class RunMode(StrEnum):
+    """How far a case goes."""
+
+    MOCK_CONTRACT = "mock_contract"
+    """Nothing starts: definitions, plans and the oracle's own invariants are checked."""
+    MOCK_LOCAL = "mock_local"
+    """Local services without credentials; rows really move."""
+    VENDOR_LIVE = "vendor_live"
+    """The caller's own services, found through the environment."""
+
+
+DEFAULT_ENDPOINTS: dict[RunMode, str] = {RunMode.MOCK_LOCAL: "embedded", RunMode.VENDOR_LIVE: "external"}
+"""The kind of endpoint that a mode uses unless told otherwise."""
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What a user chooses for a run; equal for all cases of it."""
+
+    run_mode: RunMode = RunMode.MOCK_LOCAL
+    workload: WorkloadSpec = field(default_factory=WorkloadSpec)
+    keep_on_failure: bool = False
+    """Leave the namespace of a failed case in place for inspection."""
+
+
+def systems(case: Case) -> tuple[System, ...]:
+    """The distinct systems of a case, source first."""
+    return tuple(dict.fromkeys((case.source, case.sink)))
+
+
+def profiles(case: Case, mode: RunMode) -> tuple[Profile, ...]:
+    """The profiles that a case needs in a mode: none in `mock_contract`."""
+    if mode is RunMode.MOCK_CONTRACT:
+        return ()
+    return tuple(FACTS[system].profile for system in systems(case))
+
+
+def extras(case: Case) -> tuple[str, ...]:
+    """The extras of pyproject.toml that bring the case's drivers."""
+    return tuple(dict.fromkeys(extra for system in systems(case) for extra in FACTS[system].extras))

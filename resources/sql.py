@@ -1,0 +1,377 @@
+"""What SQL systems share: how the twelve steps, staging, the key list and the state table are said in SQL.
+
+Here live ANSI defaults as named methods that render text; a system overrides only what differs, and running a
+statement is `sql_sink`'s matter. It may import `matrix_defs` and `types_table`, and no driver.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import ClassVar
+
+from matrix_defs.errors import UnsupportedStepError
+from matrix_defs.ports import DELETE, KeyList, Load, LoadTarget, Partitions, Position, Step, Window
+from matrix_defs.staging import needs_changes, staged_columns
+from matrix_defs.table import Column, LogicalType
+from resources.types_table import TypesTable
+
+STATE_TABLE = "_matrix_state"
+"""The table that keeps the position of each target, in the target's namespace."""
+
+
+class Tally(StrEnum):
+    """What the rows that a statement touched are counted as."""
+
+    INSERTED = "inserted"
+    REPLACED = "replaced"
+    """Removed to be written again in the same load, or a version that was closed: `updated` in the report."""
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement and what its outcome means."""
+
+    text: str
+    tally: Tally | None = None
+    """What its affected rows, or the number it selects, add to."""
+    selects: bool = False
+    """It selects one number instead of affecting rows."""
+    refusal: str = ""
+    """If the number that it selects is not zero, the load fails with this text; `{count}` stands for the number."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One load of one target: what every step may need to know."""
+
+    target: LoadTarget
+    load: Load
+    steps: tuple[Step, ...]
+
+    @property
+    def with_changes(self) -> bool:
+        """Whether `_op` and `_seq` are staged."""
+        return needs_changes(self.steps)
+
+    @property
+    def written(self) -> tuple[Column, ...]:
+        """The columns that the loader writes to staging."""
+        return staged_columns(self.target, with_changes=self.with_changes)
+
+    @property
+    def carried(self) -> tuple[str, ...]:
+        """Names of the columns that go from staging to the target."""
+        return tuple(c.name for c in self.target.columns if c.name not in ("valid_from", "valid_to"))
+
+
+class Dialect:
+    """A SQL system's way of saying things. Renders statements; needs neither driver nor connection."""
+
+    sqlglot: ClassVar[str]
+    """The name of the dialect in sqlglot, which parses every statement in `mock_contract`."""
+    types: ClassVar[TypesTable]
+    begin: ClassVar[tuple[str, ...]] = ("BEGIN",)
+    commit: ClassVar[tuple[str, ...]] = ("COMMIT",)
+
+    # ------------------------------------------------------------------ words
+
+    def quote(self, name: str) -> str:
+        """Return the name as an identifier."""
+        return '"' + name.replace('"', '""') + '"'
+
+    def literal(self, value: str | int | date | datetime | None) -> str:
+        """Return the value as a literal; an instant is UTC with microseconds."""
+        if value is None:
+            return "NULL"
+        if isinstance(value, int):
+            return str(value)
+        if isinstance(value, datetime):
+            return f"TIMESTAMP '{value:%Y-%m-%d %H:%M:%S.%f}+00:00'"
+        if isinstance(value, date):
+            return f"DATE '{value.isoformat()}'"
+        return "'" + value.replace("'", "''") + "'"
+
+    def relation(self, namespace: str, name: str) -> str:
+        """Return the qualified name of a table in a namespace."""
+        return f"{self.quote(namespace)}.{self.quote(name)}"
+
+    def table(self, target: LoadTarget) -> str:
+        """Return the target's qualified name."""
+        return self.relation(target.namespace, target.table.name)
+
+    def staged(self, target: LoadTarget) -> str:
+        """Return the qualified name of the target's staging table."""
+        return self.relation(target.namespace, f"{target.table.name}__staged")
+
+    def keys(self, target: LoadTarget) -> str:
+        """Return the qualified name of the target's key list."""
+        return self.relation(target.namespace, f"{target.table.name}__keys")
+
+    def state(self, target: LoadTarget) -> str:
+        """Return the qualified name of the state table."""
+        return self.relation(target.namespace, STATE_TABLE)
+
+    def names(self, columns: Sequence[str], alias: str = "") -> str:
+        """Return a comma list of columns."""
+        prefix = f"{alias}." if alias else ""
+        return ", ".join(prefix + self.quote(name) for name in columns)
+
+    def definition(self, column: Column, default: str = "") -> str:
+        """Return a column's definition."""
+        null = "" if column.nullable else " NOT NULL"
+        return f"{self.quote(column.name)} {self.types[column.type].ddl}{f' DEFAULT {default}' if default else ''}{null}"
+
+    # ------------------------------------------------------------------ tables
+
+    def create_namespace(self, namespace: str) -> list[Statement]:
+        """Create the case's namespace."""
+        return [Statement(f"CREATE SCHEMA {self.quote(namespace)}")]
+
+    def drop_namespace(self, namespace: str) -> list[Statement]:
+        """Drop the namespace and what is in it."""
+        return [Statement(f"DROP SCHEMA IF EXISTS {self.quote(namespace)} CASCADE")]
+
+    def create_target(self, target: LoadTarget) -> list[Statement]:
+        """Create the empty target."""
+        columns = ", ".join(self.definition(column) for column in target.columns)
+        return [Statement(f"CREATE TABLE {self.table(target)} ({columns}){self.storage(target)}")]
+
+    def storage(self, target: LoadTarget) -> str:
+        """Return what follows the columns of the target: partitioning, engine."""
+        return ""
+
+    def create_state(self, target: LoadTarget) -> list[Statement]:
+        """Create the state table."""
+        text = self.types[LogicalType.TEXT].ddl
+        columns = f"{self.quote('target')} {text} NOT NULL, {self.quote('position')} {text} NOT NULL"
+        return [Statement(f"CREATE TABLE {self.state(target)} ({columns})")]
+
+    def drop_staging(self, target: LoadTarget) -> list[Statement]:
+        """Drop what a load staged, or what a load that was killed left."""
+        return [Statement(f"DROP TABLE IF EXISTS {name}") for name in (self.staged(target), self.keys(target))]
+
+    def create_staging(self, plan: Plan) -> list[Statement]:
+        """Create the staging table of one load; its identity is a default of its columns."""
+        written = [self.definition(column) for column in plan.written]
+        defaults = {"load_id": self.literal(plan.load.load_id), "loaded_at": self.literal(plan.load.loaded_at)}
+        identity = [self.definition(c, defaults[c.name]) for c in plan.target.columns if c.name in defaults]
+        # The staged columns stand in the target's order, so that a swapped-in table equals a created one.
+        head = len(plan.target.table.columns) + plan.target.keeps_hash
+        columns = ", ".join([*written[:head], *identity, *written[head:]])
+        return [Statement(f"CREATE {self.staging_kind(plan)} {self.staged(plan.target)} ({columns}){self.staging_storage(plan)}")]
+
+    def staging_kind(self, plan: Plan) -> str:
+        """Return the kind of table that rows are staged in."""
+        return "TABLE"
+
+    def staging_storage(self, plan: Plan) -> str:
+        """Return what follows the columns of the staging table."""
+        return ""
+
+    def create_keys(self, plan: Plan) -> list[Statement]:
+        """Create the table of the source's complete key list."""
+        columns = ", ".join(self.definition(column) for column in plan.target.table.key_columns)
+        return [Statement(f"CREATE {self.staging_kind(plan)} {self.keys(plan.target)} ({columns}){self.keys_storage(plan)}")]
+
+    def keys_storage(self, plan: Plan) -> str:
+        """Return what follows the columns of the key list."""
+        return ""
+
+    # ------------------------------------------------------------------ position
+
+    def read_position(self, target: LoadTarget) -> Statement:
+        """Select the committed position as JSON text: one row or none."""
+        where = f"{self.quote('target')} = {self.literal(target.table.name)}"
+        return Statement(f"SELECT {self.quote('position')} FROM {self.state(target)} WHERE {where}", selects=True)
+
+    def write_position(self, target: LoadTarget, position: Position | None) -> list[Statement]:
+        """Replace the committed position; none keeps it."""
+        if position is None:
+            return []
+        name = self.literal(target.table.name)
+        columns = self.names(("target", "position"))
+        return [
+            Statement(f"DELETE FROM {self.state(target)} WHERE {self.quote('target')} = {name}"),
+            Statement(f"INSERT INTO {self.state(target)} ({columns}) VALUES ({name}, {self.literal(position.to_json())})"),
+        ]
+
+    # ------------------------------------------------------------------ building blocks of the steps
+
+    def holds(self, relation: str, columns: Sequence[str], *, alias: str = "t", where: str = "") -> str:
+        """Return the predicate that `relation` has a row with the outer row's values in `columns`.
+
+        `alias` is the outer row's; the inner row is `o`, and `where` narrows it.
+        """
+        same = [f"o.{self.quote(name)} = {alias}.{self.quote(name)}" for name in columns]
+        return f"EXISTS (SELECT 1 FROM {relation} AS o WHERE {' AND '.join([*same, *([where] if where else [])])})"
+
+    def delete(self, relation: str, where: str, tally: Tally | None = None) -> list[Statement]:
+        """Delete the rows `t` of a relation for which `where` holds."""
+        return [Statement(f"DELETE FROM {relation} AS t WHERE {where}", tally)]
+
+    def update(self, relation: str, assignment: str, where: str, tally: Tally) -> list[Statement]:
+        """Update the rows `t` of a relation for which `where` holds."""
+        return [Statement(f"UPDATE {relation} AS t SET {assignment} WHERE {where}", tally)]
+
+    def insert(self, plan: Plan, where: str = "", extra: dict[str, str] | None = None) -> list[Statement]:
+        """Insert the staged rows `t` for which `where` holds, and `extra` columns by their expressions."""
+        extra = extra or {}
+        conditions = [*([f"t.{self.quote('_op')} <> '{DELETE}'"] if plan.with_changes else []), *([where] if where else [])]
+        values = ", ".join([self.names(plan.carried, "t"), *extra.values()])
+        text = (
+            f"INSERT INTO {self.table(plan.target)} ({self.names([*plan.carried, *extra])}) "
+            f"SELECT {values} FROM {self.staged(plan.target)} AS t"
+            + (f" WHERE {' AND '.join(conditions)}" if conditions else "")
+        )
+        return [Statement(text, Tally.INSERTED)]
+
+    def remove(self, plan: Plan, where: str) -> list[Statement]:
+        """Delete target rows that the load writes anew; those whose key is not staged again count as deleted."""
+        again = self.holds(self.staged(plan.target), plan.target.table.key)
+        table = self.table(plan.target)
+        return [
+            *self.delete(table, f"{where} AND NOT {again}", Tally.DELETED),
+            *self.delete(table, where, Tally.REPLACED),
+        ]
+
+    def absent(self, plan: Plan) -> str | None:
+        """Return the predicate that the source no longer holds the key of `t`; None where that is unknown."""
+        match plan.load.key_list:
+            case KeyList.LISTED:
+                return f"NOT {self.holds(self.keys(plan.target), plan.target.table.key)}"
+            case KeyList.STAGED:
+                return f"NOT {self.holds(self.staged(plan.target), plan.target.table.key)}"
+            case _:
+                return None
+
+    def changed(self, plan: Plan) -> str:
+        """Return the predicate that the key of `t` is staged, and not with the row_hash of `t`."""
+        key, staged = plan.target.table.key, self.staged(plan.target)
+        return f"{self.holds(staged, key)} AND NOT {self.holds(staged, (*key, 'row_hash'))}"
+
+    def in_days(self, plan: Plan, alias: str = "t") -> str:
+        """Return the predicate that the day of `t` is one of the load's partitions."""
+        assert isinstance(plan.load.scope, Partitions)
+        days = ", ".join(self.literal(day) for day in plan.load.scope.days)
+        return f"{alias}.{self.quote(plan.target.table.partition)} IN ({days})"
+
+    def refuse_strays(self, plan: Plan) -> Statement:
+        """Fail the load if a staged row lies outside the load's partitions."""
+        assert isinstance(plan.load.scope, Partitions)
+        text = f"SELECT COUNT(*) FROM {self.staged(plan.target)} AS t WHERE NOT {self.in_days(plan)}"
+        named = ", ".join(map(str, plan.load.scope.days))
+        refusal = f"{{count}} staged row(s) lie outside the partitions of this load ({named}); read only those or name the others too"
+        return Statement(text, selects=True, refusal=refusal)
+
+    def open_version(self, alias: str = "t") -> str:
+        """Return the predicate that a version is open."""
+        return f"{alias}.{self.quote('valid_to')} IS NULL"
+
+    def close(self, plan: Plan, where: str) -> list[Statement]:
+        """End the open versions `t` for which `where` holds at the load's instant."""
+        assignment = f"{self.quote('valid_to')} = {self.literal(plan.load.loaded_at)}"
+        return self.update(self.table(plan.target), assignment, f"{self.open_version()} AND {where}", Tally.REPLACED)
+
+    # ------------------------------------------------------------------ the twelve steps
+
+    def dedupe_staged(self, plan: Plan) -> list[Statement]:
+        """Delete every staged change that a later one of its key overrides."""
+        staged = self.staged(plan.target)
+        later = self.holds(staged, plan.target.table.key, where=f"o.{self.quote('_seq')} > t.{self.quote('_seq')}")
+        return self.delete(staged, later)
+
+    def swap_in(self, plan: Plan) -> list[Statement]:
+        """Empty the target and insert the staged rows, in one transaction."""
+        return [*self.remove(plan, "1 = 1"), *self.insert(plan)]
+
+    def insert_staged(self, plan: Plan) -> list[Statement]:
+        """Insert the staged rows that are no deletes."""
+        return self.insert(plan)
+
+    def insert_missing(self, plan: Plan) -> list[Statement]:
+        """Insert the staged rows whose key the target does not hold."""
+        return self.insert(plan, f"NOT {self.holds(self.table(plan.target), plan.target.table.key)}")
+
+    def delete_staged_keys(self, plan: Plan) -> list[Statement]:
+        """Delete the target rows whose key is staged: for good, or to be inserted anew."""
+        staged, key, table = self.staged(plan.target), plan.target.table.key, self.table(plan.target)
+        deletes = f"o.{self.quote('_op')} = '{DELETE}'"
+        return [
+            *self.delete(table, self.holds(staged, key, where=deletes), Tally.DELETED),
+            *self.delete(table, self.holds(staged, key), Tally.REPLACED),
+        ]
+
+    def delete_changed(self, plan: Plan) -> list[Statement]:
+        """Delete the target rows that are staged with another hash."""
+        return self.delete(self.table(plan.target), self.changed(plan), Tally.REPLACED)
+
+    def delete_absent_keys(self, plan: Plan) -> list[Statement]:
+        """Delete the target rows whose key the source no longer holds; nothing where that is unknown."""
+        absent = self.absent(plan)
+        return self.delete(self.table(plan.target), absent, Tally.DELETED) if absent else []
+
+    def delete_window(self, plan: Plan) -> list[Statement]:
+        """Delete the target rows inside the load's window."""
+        assert isinstance(plan.load.scope, Window)
+        day = f"t.{self.quote(plan.target.table.partition)}"
+        start, end = self.literal(plan.load.scope.start), self.literal(plan.load.scope.end)
+        return self.remove(plan, f"{day} >= {start} AND {day} < {end}")
+
+    def replace_partitions(self, plan: Plan) -> list[Statement]:
+        """Empty the load's partitions and insert the staged rows, in one transaction."""
+        return [self.refuse_strays(plan), *self.remove(plan, self.in_days(plan)), *self.insert(plan)]
+
+    def close_changed(self, plan: Plan) -> list[Statement]:
+        """Close the open versions that are staged with another hash."""
+        return self.close(plan, self.changed(plan))
+
+    def close_absent(self, plan: Plan) -> list[Statement]:
+        """Close the open versions whose key the source no longer holds; nothing where that is unknown."""
+        absent = self.absent(plan)
+        return self.close(plan, absent) if absent else []
+
+    def open_versions(self, plan: Plan) -> list[Statement]:
+        """Open a version for every staged row whose key has none open."""
+        current = self.holds(self.table(plan.target), plan.target.table.key, where=self.open_version("o"))
+        extra = {"valid_from": f"t.{self.quote('loaded_at')}", "valid_to": f"CAST(NULL AS {self.types[LogicalType.INSTANT].ddl})"}
+        return self.insert(plan, f"NOT {current}", extra)
+
+    # ------------------------------------------------------------------ plans
+
+    @property
+    def supported_steps(self) -> frozenset[Step]:
+        """The steps that have a method; one that a system cannot do is None there, with the reason beside it."""
+        return frozenset(step for step in Step if getattr(self, step, None) is not None)
+
+    def render(self, plan: Plan) -> list[Statement]:
+        """Render the steps of a load, in order. Raises UnsupportedStepError."""
+        statements: list[Statement] = []
+        for step in plan.steps:
+            method = getattr(self, step, None)
+            if method is None:
+                raise UnsupportedStepError(f"{type(self).__name__} has no step {step}; the matrix excludes the cases that need it")
+            statements += method(plan)
+        return statements
+
+    def staging(self, plan: Plan) -> list[Statement]:
+        """Render what precedes the rows: old staging away, new staging made."""
+        keys = self.create_keys(plan) if plan.load.key_list is KeyList.LISTED else []
+        return [*self.drop_staging(plan.target), *self.create_staging(plan), *keys]
+
+    def finishing(self, plan: Plan, position: Position | None) -> list[Statement]:
+        """Render what follows the rows: steps and position, together where the system has transactions."""
+        return [
+            *map(Statement, self.begin),
+            *self.render(plan),
+            *self.write_position(plan.target, position),
+            *map(Statement, self.commit),
+        ]
+
+    def plan(self, target: LoadTarget, load: Load, steps: Sequence[Step]) -> list[str]:
+        """Render every statement of a load, around the rows that flow into staging."""
+        plan = Plan(target, load, tuple(steps))
+        position = load.position or Position({})
+        statements = [*self.staging(plan), *self.finishing(plan, position), *self.drop_staging(target)]
+        return [statement.text for statement in statements]

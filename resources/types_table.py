@@ -1,0 +1,48 @@
+"""What a types table is: how a system stores each logical type, how that reads back, and what is lost, in words.
+
+Here lives the form; each system's table lives with the system. It may import `matrix_defs` and pyarrow.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from matrix_defs.table import LogicalType, TableSpec
+
+
+@dataclass(frozen=True)
+class StoredType:
+    """How a system stores one logical type."""
+
+    ddl: str
+    """The type's name in the system's own language."""
+    reads_back: str = "as written"
+    """How a value reads back, in words, where it needs a conversion."""
+    loss: str = ""
+    """What the system cannot hold, in words; empty = every value survives."""
+    represent: Callable[[pa.ChunkedArray], pa.ChunkedArray] | None = None
+    """What is left of a column; only beside a declared loss."""
+
+    def __post_init__(self) -> None:
+        if bool(self.loss) != (self.represent is not None):
+            raise ValueError(f"{self.ddl}: a loss needs words and a function, and neither without the other")
+
+
+TypesTable = Mapping[LogicalType, StoredType]
+"""Every logical type, in the order of LogicalType."""
+
+
+def losses(label: str, types: TypesTable) -> tuple[str, ...]:
+    """Return the declared losses in words, each naming the system and the logical type."""
+    return tuple(f"{label} {kind}: {stored.loss}" for kind, stored in types.items() if stored.loss)
+
+
+def represent(types: TypesTable, table: TableSpec, rows: pa.Table) -> pa.Table:
+    """Return the rows as the system can hold them: the very same object where no loss is declared."""
+    for column in table.columns:
+        keep = types[column.type].represent
+        if keep and column.name in rows.column_names:
+            index = rows.column_names.index(column.name)
+            rows = rows.set_column(index, rows.schema.field(column.name), keep(rows.column(column.name)))
+    return rows
