@@ -6,6 +6,7 @@ It may import `systems`, `strategies` and `errors`.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import StrEnum
 from functools import cached_property
 
@@ -138,11 +139,16 @@ def _predicate(filters: Filters) -> Callable[[Case], bool]:
 def _names(what: str, text: str, valid: Iterable[str]) -> set[str] | None:
     """Parse a comma list; None means everything."""
     names = [name.strip() for name in text.split(",") if name.strip()]
-    if not names or "*" in names:
-        return None
     known = [str(name) for name in valid]
-    unknown = [name for name in names if name not in known]
+    unknown = [name for name in names if name not in known and name != "*"]
     if unknown:
-        hint = ", ".join(known) if len(known) <= 25 else "`matrix list` prints all of them"
-        raise UsageError(f"unknown {what} {', '.join(map(repr, unknown))}; valid: {hint}")
-    return set(names)
+        raise UsageError(f"unknown {what} {', '.join(map(repr, unknown))}; valid: {_hint(unknown, known)}")
+    return set(names) if names and "*" not in names else None
+
+
+def _hint(unknown: list[str], known: list[str]) -> str:
+    """The valid names; where they are too many for a line those that come near, and where all are listed."""
+    if len(known) <= 25:
+        return ", ".join(known)
+    near = get_close_matches(unknown[0], known)
+    return ", ".join([*near, f"... (`matrix list` prints all {len(known)})"])

@@ -16,7 +16,6 @@ from matrix_defs.compare import UNKNOWN, digests, fingerprints
 from matrix_defs.oracle import Counts, Expectation
 from matrix_defs.ports import LoadReport, Position
 from matrix_defs.row_hash import row_hash
-from matrix_defs.story import Stage
 from matrix_defs.strategies.base import Strategy, marks
 from matrix_defs.table import TableSpec
 
@@ -66,6 +65,15 @@ class Seen:
         """The same without the load that wrote the row."""
         return fingerprints(self.rows, self.table.key, self._content, [m for m in marks(self.strategy) if m != "load"])
 
+    def fingerprints_reopened(self, first_load: int) -> np.ndarray:
+        """One hash per row, as if no load since `first_load` had closed a version."""
+        if not self.strategy.keeps_history:
+            return self.fingerprints
+        end = self.rows.column("valid_to")
+        reopened = pc.if_else(pc.greater_equal(end, first_load), pa.scalar(None, end.type), end)
+        rows = self.rows.set_column(self.rows.column_names.index("valid_to"), "valid_to", reopened)
+        return fingerprints(rows, self.table.key, self._content, marks(self.strategy))
+
 
 def rows_match(seen: Seen, expected: Expectation) -> str:
     """The multiset of rows equals the expected one, loads included unless the strategy may rewrite rows identically."""
@@ -111,12 +119,12 @@ def wide_columns_kept(seen: Seen, expected: Expectation) -> str:
 
 
 def untouched_rows_kept(before: Seen, after: Seen, first_load: int) -> str:
-    """Every row that no load since `first_load` claims to have written was there before, the same to the bit."""
-    old = pc.less(after.rows.column("load"), first_load)
-    if after.strategy.keeps_history:
-        closed_now = pc.fill_null(pc.greater_equal(after.rows.column("valid_to"), first_load), False)
-        old = pc.and_(old, pc.invert(closed_now))
-    kept = np.sort(after.fingerprints[np.asarray(old)])
+    """Every row that no load since `first_load` claims to have written was there before, the same to the bit.
+
+    A version that such a load closed was there too, open.
+    """
+    old = np.asarray(pc.less(after.rows.column("load"), first_load))
+    kept = np.sort(after.fingerprints_reopened(first_load)[old])
     held = np.sort(before.fingerprints)
     values, counts = np.unique(kept, return_counts=True)
     there = np.searchsorted(held, values, "right") - np.searchsorted(held, values, "left")
@@ -176,12 +184,24 @@ def _shown(counts: Counts) -> str:
     return f"inserted={counts.inserted} updated={counts.updated} deleted={counts.deleted}"
 
 
-def position_committed(stage: Stage, reports: list[LoadReport], committed: Position | None, before: Position | None) -> str:
-    """The sink holds the position that the last load reached; a load that read nothing new leaves it as it was."""
-    reached = reports[-1].position if reports else before
+def position_committed(
+    reports: Iterable[LoadReport],
+    *,
+    committed: Position | None,
+    reached: Position | None,
+    before: Position | None,
+    stays: bool,
+) -> str:
+    """The sink holds and reports the position that the last read reached; it is never given up again.
+
+    `before` is the position at the stage's begin; `stays`: the stage can find nothing new, so it must still be that.
+    """
     if committed != reached:
-        return f"the sink holds position {_text(committed)}, the load reached {_text(reached)}"
-    return ""
+        return f"the sink holds position {_text(committed)}, the read reached {_text(reached)}"
+    if (stays or committed is None) and committed != before:
+        return f"the position moved from {_text(before)} to {_text(committed)}, though nothing new was read"
+    *_, told = [committed, *(report.position for report in reports)]
+    return "" if told == committed else f"the sink holds position {_text(committed)}, the load reported {_text(told)}"
 
 
 def _text(position: Position | None) -> str:

@@ -1,14 +1,14 @@
 """A source in memory that shows exactly what the oracle's model says: the other end of `memory_sink`.
 
-Here lives the port's face of `oracle.SourceModel`; what a read must yield lives there. Its position counts reads, for
-modes that keep one. It may import `oracle` and `ports`.
+Here lives the port's face of `oracle.SourceModel`; what a read must yield lives there. Its position is the number of a
+mark of the model, for modes that keep one. It may import `oracle` and `ports`.
 """
 
 from collections.abc import Iterator
 
 import pyarrow as pa
 
-from matrix_defs.oracle import SourceModel
+from matrix_defs.oracle import Mark, SourceModel
 from matrix_defs.ports import Batch, Change, Changes, KeyList, Op, Position, ReadEnd, ReadMode, ReadRequest, key_list
 from matrix_defs.systems import SourceKind
 from matrix_defs.table import TableSpec
@@ -23,7 +23,7 @@ class MemorySource:
         self.kind = kind
         self._table = table
         self._model: SourceModel | None = None
-        self._reads = 0
+        self._marks: list[Mark] = []
 
     @property
     def model(self) -> SourceModel:
@@ -34,6 +34,7 @@ class MemorySource:
     def seed(self, rows: pa.Table) -> None:
         """Begin with these rows."""
         self._model = SourceModel(self.kind, self._table, rows)
+        self._marks = [self._model.mark]
 
     def apply(self, changes: Changes) -> None:
         """Apply the changes, in order."""
@@ -44,12 +45,16 @@ class MemorySource:
         return _Held(self.model, rows)
 
     def read(self, request: ReadRequest) -> Batch:
-        """Yield what the model says, in two chunks so that a sink must put several together."""
+        """Yield what the model says after the request's position, in two chunks so that a sink must join several."""
+        start = request.position.value["mark"] if request.position else 0
+        self.model.mark = self._marks[start]
         rows, keys = self.model.read(request.mode, request.scope)
         marks = ["_op", "_seq"] if request.mode is ReadMode.CHANGES or self.kind is SourceKind.LOG else []
         rows = rows.select([*self._table.names, *marks])
-        self._reads += 1
-        position = Position({"reads": self._reads}) if request.mode in _KEEPS_POSITION else None
+        position = request.position
+        if request.mode in _KEEPS_POSITION and self.model.mark is not self._marks[start]:
+            self._marks.append(self.model.mark)
+            position = Position({"mark": len(self._marks) - 1})
         listed = keys if key_list(request.mode, self.kind) is KeyList.LISTED else None
         half = rows.num_rows // 2
         return Batch(rows.schema, _chunks(rows.slice(0, half), rows.slice(half)), lambda: ReadEnd(position, listed))

@@ -5,7 +5,7 @@ SQL, a driver or a row that a system returned. It may import `story`, `strategie
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -32,6 +32,18 @@ from matrix_defs.workload import Workload, WorkloadSpec, build_workload
 Represent = Callable[[pa.Table], pa.Table]
 
 
+@dataclass(frozen=True)
+class Mark:
+    """How far a source has been read: what a real source tells by a position."""
+
+    events: int
+    """Number of the changes that were read."""
+    bound: pa.Scalar | None
+    """The greatest cursor delivered."""
+    at_bound: pa.Table
+    """The rows delivered at exactly that cursor."""
+
+
 class SourceModel:
     """What a source of a kind shows, read by read, as the workload's changes happen to it."""
 
@@ -39,10 +51,9 @@ class SourceModel:
         self._kind, self._table = kind, table
         self._state = rows.slice(0, 0).append_column("row_hash", pa.array([], pa.int64()))
         self._events: list[pa.Table] = []
-        self._read_events = 0
         self._sequence = 0
-        self._bound: pa.Scalar | None = None
-        self._at_bound = self._state
+        self.mark = Mark(0, None, self._state)
+        """How far reads have come; a read with nothing new leaves the same object, and setting it back repeats reads."""
         self._insert(rows)
 
     @property
@@ -60,38 +71,44 @@ class SourceModel:
 
     def read(self, mode: ReadMode, scope: Scope) -> tuple[pa.Table, pa.Table | None]:
         """Return the rows that a read must yield, with `row_hash`, `_op` and `_seq`, and the key set that it shows."""
-        first = not self._read_events
-        events = pa.concat_tables(self._events[self._read_events :] or [self._events[0].slice(0, 0)])
-        self._read_events = len(self._events)
         keys = self._state.select(list(self._table.key)) if key_list(mode, self._kind) is not KeyList.NONE else None
-        if mode is ReadMode.CHANGES:
-            rows = _as_events(self._state) if first else events
-        elif mode is ReadMode.XMIN:
-            rows = _as_events(with_keys_of(self._state, events, self._table.key))
-        elif mode is ReadMode.INCREMENTAL_AND_DELETES and self._kind is SourceKind.LOG:
-            rows = events
-        elif mode is ReadMode.INCREMENTAL and self._kind is SourceKind.LOG:
-            rows = events.filter(pc.not_equal(events.column("_op"), DELETE))
-        elif mode in (ReadMode.INCREMENTAL, ReadMode.INCREMENTAL_AND_DELETES):
+        cursor_read = mode in (ReadMode.INCREMENTAL, ReadMode.INCREMENTAL_AND_DELETES)
+        if cursor_read and self._kind is SourceKind.STATE:
             rows = _as_events(self._after_cursor())
+        elif cursor_read or mode in (ReadMode.XMIN, ReadMode.CHANGES):
+            rows = self._after_events(mode)
         else:
             rows = _as_events(self._state.filter(in_scope(self._state, scope, self._table.partition)))
         return rows, keys
 
+    def _after_events(self, mode: ReadMode) -> pa.Table:
+        """What the events since the mark show in a mode that follows them; moves the mark."""
+        first = not self.mark.events
+        events = pa.concat_tables(self._events[self.mark.events :] or [self._events[0].slice(0, 0)])
+        if events.num_rows or first:
+            self.mark = replace(self.mark, events=len(self._events))
+        if mode is ReadMode.CHANGES:
+            return _as_events(self._state) if first else events
+        if mode is ReadMode.XMIN:
+            return _as_events(with_keys_of(self._state, events, self._table.key))
+        if mode is ReadMode.INCREMENTAL:
+            return events.filter(pc.not_equal(events.column("_op"), DELETE))
+        return events
+
     def _after_cursor(self) -> pa.Table:
-        """Present rows at or after the bound that were not delivered at it; moves the bound, never backwards."""
+        """Present rows at or after the mark's bound that were not delivered at it; moves the mark, never backwards."""
         cursor = self._state.column(self._table.cursor)
-        rows = self._state
-        if self._bound is not None:
+        rows, bound = self._state, self.mark.bound
+        if bound is not None:
             identity = (*self._table.key, "row_hash")
-            rows = rows.filter(pc.greater_equal(cursor, self._bound))
-            rows = without_keys_of(rows, self._at_bound, identity)
+            rows = rows.filter(pc.greater_equal(cursor, bound))
+            rows = without_keys_of(rows, self.mark.at_bound, identity)
         if rows.num_rows:
             highest = pc.max(rows.column(self._table.cursor))
             at_highest = rows.filter(pc.equal(rows.column(self._table.cursor), highest))
-            tied = self._bound is not None and highest.equals(self._bound)
-            self._at_bound = pa.concat_tables([self._at_bound, at_highest]) if tied else at_highest
-            self._bound = highest
+            if bound is not None and highest.equals(bound):
+                at_highest = pa.concat_tables([self.mark.at_bound, at_highest])
+            self.mark = replace(self.mark, bound=highest, at_bound=at_highest)
         return rows
 
     def _insert(self, rows: pa.Table) -> None:

@@ -182,6 +182,7 @@ class Batch:
         self._end = end
         self._close = close
         self._exhausted = False
+        self._known: ReadEnd | None = None
         self.seconds = 0.0
         """Seconds spent so far in waiting for the source's chunks."""
 
@@ -196,10 +197,12 @@ class Batch:
         self._exhausted = True
 
     def end(self) -> ReadEnd:
-        """Return what the read reached. Raises ReadError if the stream was not read to its end."""
+        """Return what the read reached, asking the source once. Raises ReadError if the stream was not read to its end."""
         if not self._exhausted:
             raise ReadError("the end of a batch was asked for before its rows were read; read the stream first")
-        return self._end()
+        if self._known is None:
+            self._known = self._end()
+        return self._known
 
     def close(self) -> None:
         """Release what the source holds open for this batch."""

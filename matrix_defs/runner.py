@@ -38,7 +38,7 @@ from matrix_defs.ports import (
 from matrix_defs.result import CaseResult, Check, LoadResult, Verdict
 from matrix_defs.run_modes import RunSettings
 from matrix_defs.stopwatch import Stopwatch
-from matrix_defs.story import Stage, backfill_id, scopes, target_key
+from matrix_defs.story import Stage, backfill_id, finds_nothing_new, scopes, target_key
 from matrix_defs.strategies.base import marks
 from matrix_defs.workload import Workload, build_workload
 
@@ -70,7 +70,8 @@ def run_case(
         reason = f"{type(error).__name__}: {error}"
     failed = [check for check in play.found.values() if not check.passed]
     reason = reason or "; ".join(f"{check.name}: {check.detail}" for check in failed)
-    reason = play.close(keep=bool(reason) and settings.keep_on_failure) or reason
+    problem = play.close(keep=bool(reason) and settings.keep_on_failure)
+    reason = "; ".join(filter(None, (reason, problem)))
     return CaseResult(
         case=case,
         run_mode=settings.run_mode,
@@ -119,6 +120,7 @@ class _Play:
         )
         self._columns = (*self.workload.table.names, *marks(self.strategy))
         self._held: Held | None = None
+        self._reached: Position | None = None
 
     # ------------------------------------------------------------------ the story
 
@@ -136,10 +138,11 @@ class _Play:
         for stage in Stage:
             with self.stopwatch("seed"):
                 self._happens(stage)
+            if stage is Stage.EMPTIED and not self._refuses_null_key():
+                return
             seen = self._stage(stage, expected, seen, represent)
             if stage.value in self.diffs:
                 return
-        self._refuse_null_key()
 
     def _happens(self, stage: Stage) -> None:
         """What happens to the source before the stage's loads."""
@@ -168,7 +171,13 @@ class _Play:
             self._found("rows_match", stage, detail)
             self._judge(stage, expected, seen, before, reports, first_load)
         committed = self.sink.position(self.target)
-        self._found("position_committed", stage, checks.position_committed(stage, reports, committed, position_before))
+        self._found("position_committed", stage, checks.position_committed(
+            reports,
+            committed=committed,
+            reached=self._reached if reports else position_before,
+            before=position_before,
+            stays=finds_nothing_new(self.strategy, self.source.kind, stage),
+        ))  # fmt: skip
         if committed:
             self._release(stage, committed)
         self._found("nothing_left_behind", stage, _listed("left in the namespace", self.sink.leftovers(self.target)))
@@ -229,6 +238,7 @@ class _Play:
             batch = self.source.read(request)
         with batch:
             report = self.sink.load(self.target, load, batch, self.strategy.steps)
+            self._reached = load.position or batch.end().position
         self.stopwatch.add("read", batch.seconds)
         self.stopwatch.add("stage", max(0.0, report.seconds.get("stage", 0.0) - batch.seconds))
         self.stopwatch.add("steps", report.seconds.get("steps", 0.0))
@@ -259,13 +269,16 @@ class _Play:
 
     # ------------------------------------------------------------------ what is checked besides
 
-    def _refuse_null_key(self) -> None:
-        """Hand the sink one batch with a NULL key: it must name the column, and nothing may change."""
+    def _refuses_null_key(self) -> bool:
+        """Hand the sink one batch with a NULL key: it must name the column, and nothing may change.
+
+        The target still holds rows and has a load before it, so that a refusal which costs them is seen.
+        """
         before, position = self.sink.read(self.target), self.sink.position(self.target)
         column = self.target.table.key[-1]
         row = self.workload.baseline.slice(0, 1)
         row = row.set_column(row.column_names.index(column), column, pa.nulls(1, row.schema.field(column).type))
-        batch = Batch(row.schema, iter(row.to_batches()), lambda: ReadEnd(position))
+        batch = Batch(row.schema, iter(row.to_batches()), lambda: ReadEnd(Position({"refused": True})))
         scope = next(iter(scopes(self.strategy, Stage.BASELINE, self.workload)))
         load = Load(f"{self.run}-null", self._next_instant(), scope)
         detail = "a batch with a NULL key was loaded"
@@ -280,7 +293,8 @@ class _Play:
             detail = "the refused batch moved the position"
         if not detail:
             detail = _listed("the refused batch left", self.sink.leftovers(self.target))
-        self._found("null_key_refused", Stage.EMPTIED, detail)
+        self._found("null_key_refused", Stage.RETURNS, detail)
+        return not detail
 
     def _represent(self) -> Represent | None:
         """How source and sink together hold a row; None where every value survives both."""
@@ -303,18 +317,18 @@ class _Play:
 
     def close(self, *, keep: bool) -> str:
         """Remove what the case made, unless it is to be kept; return why that failed, else nothing."""
-        problem = ""
+        undo = [self._held.rollback] if self._held else []
+        if not keep:
+            undo += [self.source.drop, lambda: self.sink.drop(self.target)]
+        problems = []
         with self.stopwatch("drop"):
-            if self._held:
-                self._held.rollback()
-            if not keep:
-                for drop in (self.source.drop, lambda: self.sink.drop(self.target)):
-                    try:
-                        drop()
-                    except Exception as error:
-                        log.exception("%s: cleaning up failed", self.case.case_id)
-                        problem = f"cleaning up failed: {error}"
-        return problem
+            for act in undo:
+                try:
+                    act()
+                except Exception as error:
+                    log.exception("%s: cleaning up failed", self.case.case_id)
+                    problems.append(f"cleaning up failed: {error}")
+        return "; ".join(problems)
 
 
 def _load_result(stage: Stage, load: Load, report: LoadReport) -> LoadResult:

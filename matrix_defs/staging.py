@@ -5,6 +5,7 @@ is each sink's matter. It may import `ports`, `row_hash`, numpy and pyarrow.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -21,9 +22,16 @@ def needs_changes(steps: Sequence[Step]) -> bool:
 
 
 def staged_columns(target: LoadTarget, *, with_changes: bool) -> tuple[Column, ...]:
-    """Return the columns that are written to staging, in order; load_id and loaded_at are its defaults."""
+    """Return the columns that are written to staging, in order; load_id and loaded_at are its defaults.
+
+    Where changes are staged only the key is NOT NULL: a delete may carry nothing else.
+    """
     hashed = (Column("row_hash", LogicalType.INT64, nullable=False),) if target.keeps_hash else ()
-    return (*target.table.columns, *hashed, *((OP, SEQ) if with_changes else ()))
+    if not with_changes:
+        return (*target.table.columns, *hashed)
+    key = target.table.key
+    rows = (column if column.name in key else replace(column, nullable=True) for column in target.table.columns)
+    return (*rows, *hashed, OP, SEQ)
 
 
 def null_key_error(column: str, count: int | None = None) -> LoadError:

@@ -1,7 +1,7 @@
 """The story of a case as data: its stages, and which loads each stage makes.
 
 Here lives the plot that the runner plays and the oracle folds, so that both tell the same story.
-It may import `ledger`, `ports`, `strategies.base` and `workload`.
+It may import `ledger`, `ports`, `strategies.base`, `systems` and `workload`.
 """
 
 from enum import StrEnum
@@ -9,6 +9,7 @@ from enum import StrEnum
 from matrix_defs.ledger import chunks
 from matrix_defs.ports import ReadMode, Scope
 from matrix_defs.strategies.base import Strategy
+from matrix_defs.systems import SourceKind
 from matrix_defs.workload import Phase, Workload
 
 
@@ -41,6 +42,16 @@ def scopes(strategy: Strategy, stage: Stage, workload: Workload) -> tuple[Scope,
     if strategy.reads is ReadMode.PARTITIONS:
         return (workload.partitions(stage.phase),)
     return (None,)
+
+
+def finds_nothing_new(strategy: Strategy, kind: SourceKind, stage: Stage) -> bool:
+    """Return whether the stage's cursor read must yield nothing, so that the position stays exactly where it was.
+
+    Other positions (a log sequence number, a transaction id) may move on while nothing of the table happens.
+    """
+    if strategy.reads not in (ReadMode.INCREMENTAL, ReadMode.INCREMENTAL_AND_DELETES):
+        return False
+    return stage is Stage.REPLAY or (stage is Stage.EMPTIED and kind is SourceKind.STATE)
 
 
 def target_key(strategy: Strategy, workload: Workload) -> tuple[str, ...]:

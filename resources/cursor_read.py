@@ -8,7 +8,7 @@ https://github.com/airbytehq/airbyte/issues/14732). It may import `matrix_defs` 
 
 from datetime import UTC, datetime
 
-import pandas as pd
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -46,12 +46,11 @@ class CursorRead:
         delivered = sorted([list(entry) for entry in self._at_highest], key=repr)
         return Position({"cursor": _text(self._highest), "delivered": delivered})
 
-    def _unseen(self, rows: pa.Table) -> pd.Series:
-        at_bound = pc.equal(rows.column(self._table.cursor), pa.scalar(_instant(self.lower_bound), pa.timestamp("us", "UTC")))
-        unseen = pd.Series(True, index=range(rows.num_rows))
-        for index in pc.indices_nonzero(at_bound).to_pylist():
-            if next(iter(self._entries(rows.slice(index, 1)))) in self._delivered:
-                unseen[index] = False
+    def _unseen(self, rows: pa.Table) -> np.ndarray:
+        bound = pa.scalar(_instant(self.lower_bound), pa.timestamp("us", "UTC"))
+        at_bound = np.asarray(pc.equal(rows.column(self._table.cursor), bound))
+        unseen = ~at_bound
+        unseen[at_bound] = [entry not in self._delivered for entry in self._entries(rows.filter(pa.array(at_bound)))]
         return unseen
 
     def _advance(self, rows: pa.Table) -> None:
@@ -62,12 +61,12 @@ class CursorRead:
         if highest != self._highest:
             self._at_highest = set()
         self._highest = highest
-        self._at_highest |= self._entries(rows.filter(pc.equal(cursor, pc.max(cursor))))
+        self._at_highest.update(self._entries(rows.filter(pc.equal(cursor, pc.max(cursor)))))
 
-    def _entries(self, rows: pa.Table) -> set[tuple[object, ...]]:
+    def _entries(self, rows: pa.Table) -> list[tuple[object, ...]]:
         keys = rows.select(list(self._table.key)).to_pylist()
         hashes = row_hash(rows, self._table.hashed).to_pylist()
-        return {(*key.values(), digest) for key, digest in zip(keys, hashes, strict=True)}
+        return [(*key.values(), digest) for key, digest in zip(keys, hashes, strict=True)]
 
 
 def _text(instant: datetime) -> str:

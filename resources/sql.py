@@ -40,6 +40,8 @@ class Statement:
     """It selects one number instead of affecting rows."""
     refusal: str = ""
     """If the number that it selects is not zero, the load fails with this text; `{count}` stands for the number."""
+    if_counted: bool = False
+    """It touches only rows that the selects right before it count, and is left out where they count none."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ class Dialect:
     sqlglot: ClassVar[str]
     """The name of the dialect in sqlglot, which parses every statement in `mock_contract`."""
     types: ClassVar[TypesTable]
+    opaque_templates: ClassVar[tuple[tuple[str, str], ...]] = ()
+    """Statements that sqlglot does not look into: an exact pattern and the vendor's page, for each."""
     begin: ClassVar[tuple[str, ...]] = ("BEGIN",)
     commit: ClassVar[tuple[str, ...]] = ("COMMIT",)
 
@@ -88,7 +92,7 @@ class Dialect:
         if isinstance(value, int):
             return str(value)
         if isinstance(value, datetime):
-            return f"TIMESTAMP '{value:%Y-%m-%d %H:%M:%S.%f}+00:00'"
+            return f"TIMESTAMP WITH TIME ZONE '{value:%Y-%m-%d %H:%M:%S.%f}+00:00'"
         if isinstance(value, date):
             return f"DATE '{value.isoformat()}'"
         return "'" + value.replace("'", "''") + "'"
@@ -117,6 +121,10 @@ class Dialect:
         """Return a comma list of columns."""
         prefix = f"{alias}." if alias else ""
         return ", ".join(prefix + self.quote(name) for name in columns)
+
+    def column(self, name: str, alias: str = "t") -> str:
+        """Return a column of the row `alias`; `t` is the row that a statement works on."""
+        return f"{alias}.{self.quote(name)}"
 
     def definition(self, column: Column, default: str = "") -> str:
         """Return a column's definition."""
@@ -215,15 +223,18 @@ class Dialect:
         """Update the rows `t` of a relation for which `where` holds."""
         return [Statement(f"UPDATE {relation} AS t SET {assignment} WHERE {where}", tally)]
 
+    def staged_rows(self, plan: Plan, where: str = "") -> str:
+        """Return what follows FROM: the staged rows `t` that are no deletes and for which `where` holds."""
+        conditions = [*([f"t.{self.quote('_op')} <> '{DELETE}'"] if plan.with_changes else []), *([where] if where else [])]
+        return f"{self.staged(plan.target)} AS t" + (f" WHERE {' AND '.join(conditions)}" if conditions else "")
+
     def insert(self, plan: Plan, where: str = "", extra: dict[str, str] | None = None) -> list[Statement]:
         """Insert the staged rows `t` for which `where` holds, and `extra` columns by their expressions."""
         extra = extra or {}
-        conditions = [*([f"t.{self.quote('_op')} <> '{DELETE}'"] if plan.with_changes else []), *([where] if where else [])]
         values = ", ".join([self.names(plan.carried, "t"), *extra.values()])
         text = (
             f"INSERT INTO {self.table(plan.target)} ({self.names([*plan.carried, *extra])}) "
-            f"SELECT {values} FROM {self.staged(plan.target)} AS t"
-            + (f" WHERE {' AND '.join(conditions)}" if conditions else "")
+            f"SELECT {values} FROM {self.staged_rows(plan, where)}"
         )
         return [Statement(text, Tally.INSERTED)]
 
@@ -255,7 +266,7 @@ class Dialect:
         """Return the predicate that the day of `t` is one of the load's partitions."""
         assert isinstance(plan.load.scope, Partitions)
         days = ", ".join(self.literal(day) for day in plan.load.scope.days)
-        return f"{alias}.{self.quote(plan.target.table.partition)} IN ({days})"
+        return f"{self.column(plan.target.table.partition, alias)} IN ({days})"
 
     def refuse_strays(self, plan: Plan) -> Statement:
         """Fail the load if a staged row lies outside the load's partitions."""
@@ -267,7 +278,7 @@ class Dialect:
 
     def open_version(self, alias: str = "t") -> str:
         """Return the predicate that a version is open."""
-        return f"{alias}.{self.quote('valid_to')} IS NULL"
+        return f"{self.column('valid_to', alias)} IS NULL"
 
     def close(self, plan: Plan, where: str) -> list[Statement]:
         """End the open versions `t` for which `where` holds at the load's instant."""
@@ -315,7 +326,7 @@ class Dialect:
     def delete_window(self, plan: Plan) -> list[Statement]:
         """Delete the target rows inside the load's window."""
         assert isinstance(plan.load.scope, Window)
-        day = f"t.{self.quote(plan.target.table.partition)}"
+        day = self.column(plan.target.table.partition)
         start, end = self.literal(plan.load.scope.start), self.literal(plan.load.scope.end)
         return self.remove(plan, f"{day} >= {start} AND {day} < {end}")
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 from matrix_defs.errors import LoadError, MatrixError
 from matrix_defs.ports import Batch, Encoding, KeyList, Load, LoadReport, LoadTarget, Position, ReadEnd, Step
 from matrix_defs.staging import prepared_batches
-from matrix_defs.table import TableSpec
+from matrix_defs.table import Column, TableSpec
 from resources.sql import STATE_TABLE, Dialect, Plan, Statement, Tally
 from resources.types_table import represent
 
@@ -44,7 +44,7 @@ class SqlSink(ABC):
         """Undo what an open transaction has done; safe where none is open."""
 
     @abstractmethod
-    def write(self, namespace: str, table: str, columns: Sequence[str], chunks: Iterable[pa.RecordBatch]) -> int:
+    def write(self, namespace: str, table: str, columns: Sequence[Column], chunks: Iterable[pa.RecordBatch]) -> int:
         """Append record batches in canonical form to a table and return how many rows were written."""
 
     @abstractmethod
@@ -58,6 +58,10 @@ class SqlSink(ABC):
     def write_encoded(self, plan: Plan, batch: Batch) -> int:
         """Append a batch of an encoding other than Arrow to staging; only for sinks that list one."""
         raise LoadError(f"{self.label} takes no batches encoded as {batch.encoding}")
+
+    def recover(self, plan: Plan) -> list[Statement]:
+        """Render what undoes a load that was killed midway; nothing where a transaction does."""
+        return []
 
     def explain(self, error: BaseException) -> str:
         """Return one line of what the server said, without secrets."""
@@ -108,7 +112,7 @@ class SqlSink(ABC):
             self._run(before)
             staged, end = self._stage(plan, batch)
             staged_at = perf_counter()
-            after = self.dialect.finishing(plan, load.position or end.position)
+            after = [*self.recover(plan), *self.dialect.finishing(plan, load.position or end.position)]
             tallies = self._finish(after)
         finished = perf_counter()
         return LoadReport(
@@ -128,15 +132,16 @@ class SqlSink(ABC):
         target = plan.target
         if batch.encoding is Encoding.ARROW:
             chunks = prepared_batches(target, batch, with_changes=plan.with_changes)
-            staged = self.write(target.namespace, f"{target.table.name}__staged", [c.name for c in plan.written], chunks)
+            staged = self.write(target.namespace, f"{target.table.name}__staged", plan.written, chunks)
         else:
             staged = self.write_encoded(plan, batch)
         end = batch.end()
         if plan.load.key_list is KeyList.LISTED:
             if end.keys is None:
                 raise LoadError("the source's complete key list did not come with its rows; nothing was deleted or loaded")
-            keys = end.keys.select(list(target.table.key))
-            self.write(target.namespace, f"{target.table.name}__keys", keys.column_names, keys.to_batches())
+            columns = target.table.key_columns
+            keys = end.keys.select([column.name for column in columns])
+            self.write(target.namespace, f"{target.table.name}__keys", columns, keys.to_batches())
         return staged, end
 
     def _finish(self, statements: Sequence[Statement]) -> dict[Tally, int]:
@@ -151,12 +156,16 @@ class SqlSink(ABC):
     def _run(self, statements: Sequence[Statement]) -> dict[Tally, int]:
         """Run statements in order and add up their tallies. Raises LoadError for a refusal."""
         tallies = dict.fromkeys(Tally, 0)
+        counted = 0
         for statement in statements:
+            if statement.if_counted and not counted:
+                continue
             count = int(self.select(statement.text) or 0) if statement.selects else self.execute(statement.text)
             if statement.refusal and count:
                 raise LoadError(statement.refusal.format(count=count))
             if statement.tally:
                 tallies[statement.tally] += count
+            counted = counted + count if statement.selects else 0
         return tallies
 
     @contextmanager

@@ -1,0 +1,117 @@
+"""Endpoints that the caller already has: read from environment variables, reached once to learn their version.
+
+Here lives the table of those variables, which documents and diagnostics print; nothing is started or stopped here.
+It may import `matrix_defs` and, through `probe`, the drivers.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from matrix_defs.errors import SystemUnavailableError
+from matrix_defs.systems import FACTS, System
+from resources.endpoints import probe
+from resources.endpoints.endpoint import Endpoint, Running
+
+
+@dataclass(frozen=True)
+class Variable:
+    """An environment variable that says where an external service is or how to log in."""
+
+    system: System
+    field: str
+    """A field of `Endpoint`, or the name of one of its options."""
+    meaning: str
+    required: bool = False
+    default: str | None = None
+    """What holds when the variable is unset or empty."""
+    secret: bool = False
+    choices: tuple[str, ...] = ()
+    """The only values that are taken; empty where any is."""
+
+    @property
+    def name(self) -> str:
+        """The variable's name, such as MATRIX_POSTGRES_HOST."""
+        return f"MATRIX_{self.system.value}_{self.field}".upper()
+
+
+_SSLMODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+
+VARIABLES: tuple[Variable, ...] = (
+    Variable(System.POSTGRES, "host", "host name or address", required=True),
+    Variable(System.POSTGRES, "port", "TCP port", default="5432"),
+    Variable(System.POSTGRES, "user", "role that may create schemas, publications and slots", required=True),
+    Variable(System.POSTGRES, "password", "password of the role; unset = none is sent", secret=True),
+    Variable(System.POSTGRES, "database", "database that the cases' schemas are made in", default="postgres"),
+    Variable(System.POSTGRES, "sslmode", "TLS mode, as libpq names them", default="prefer", choices=_SSLMODES),
+    Variable(System.CLICKHOUSE, "host", "host name or address", required=True),
+    Variable(System.CLICKHOUSE, "port", "port of the HTTP interface; often 8443 with TLS", default="8123"),
+    Variable(System.CLICKHOUSE, "user", "user that may create databases", default="default"),
+    Variable(System.CLICKHOUSE, "password", "password of the user; unset = an empty one", secret=True),
+    Variable(System.CLICKHOUSE, "database", "database to log in to; the cases make their own", default="default"),
+    Variable(System.CLICKHOUSE, "secure", "talk TLS", default="false", choices=("true", "false")),
+)
+"""Every variable that is read, in the order in which people fill them in."""
+
+PROBES: dict[System, Callable[[Endpoint], Endpoint]] = {
+    System.POSTGRES: probe.postgres,
+    System.CLICKHOUSE: probe.clickhouse,
+}
+"""The systems that can be external, and how their version is learnt."""
+
+_FIELDS = ("host", "port", "user", "password", "database")
+
+
+def start(system: System, environ: Mapping[str, str] = os.environ) -> Running:
+    """Return the caller's own service of a system, reached once. Raises SystemUnavailableError."""
+    configured = settings(system, environ)
+    return Running(PROBES[system](configured))
+
+
+def settings(system: System, environ: Mapping[str, str] = os.environ) -> Endpoint:
+    """Return what the variables say, without reaching anything; the version is empty. Raises SystemUnavailableError."""
+    label = FACTS[system].label
+    if system not in PROBES:
+        raise SystemUnavailableError(f"{system}: an external {label} is not supported in this version")
+    variables = [variable for variable in VARIABLES if variable.system is system]
+    values = {variable.field: environ.get(variable.name) or variable.default for variable in variables}
+    missing = [variable.name for variable in variables if variable.required and not values[variable.field]]
+    if missing:
+        raise SystemUnavailableError(f"{system}: set {', '.join(missing)} to use an external {label}")
+    for variable in variables:
+        if variable.choices and values[variable.field] not in variable.choices:
+            raise SystemUnavailableError(
+                f"{system}: {variable.name} must be one of {', '.join(variable.choices)},"
+                f" not {values[variable.field]!r}"
+            )
+    return Endpoint(
+        system=system,
+        kind="external",
+        engine=label,
+        version="",
+        host=values["host"] or "",
+        port=_port(system, values["port"] or ""),
+        user=values["user"],
+        password=values["password"],
+        database=values["database"],
+        options={name: value for name, value in values.items() if name not in _FIELDS and value is not None},
+    )
+
+
+def as_variables(endpoints: Iterable[Endpoint]) -> dict[str, str]:
+    """Return the variables, secrets included, by which another process uses these endpoints as external ones."""
+    exported: dict[str, str] = {}
+    for endpoint in endpoints:
+        for variable in VARIABLES:
+            if variable.system is endpoint.system:
+                fallback = endpoint.options.get(variable.field)
+                value = getattr(endpoint, variable.field) if variable.field in _FIELDS else fallback
+                if value is not None:
+                    exported[variable.name] = str(value)
+    return exported
+
+
+def _port(system: System, text: str) -> int:
+    if text.isascii() and text.isdigit() and 0 < int(text) < 65536:
+        return int(text)
+    raise SystemUnavailableError(f"{system}: MATRIX_{system.value.upper()}_PORT must be 1 to 65535, not {text!r}")

@@ -1,0 +1,165 @@
+"""The endpoints of this process: each started once, when it is first asked for, and stopped at the end.
+
+Here live who holds them, which kind is chosen, and what is said of them; how a kind is had lives in its own module.
+It may import `matrix_defs`.
+"""
+
+import atexit
+import os
+import shlex
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from matrix_defs.errors import SystemUnavailableError, UsageError
+from matrix_defs.systems import System
+from resources.endpoints import embedded, external
+from resources.endpoints.endpoint import Endpoint, Kind, Running
+
+KINDS: dict[Kind, Callable[[System], Running]] = {"embedded": embedded.start, "external": external.start}
+"""How an endpoint of each kind is had."""
+
+KIND_VARIABLE = "MATRIX_ENDPOINTS"
+"""`external` for every system, or `postgres=external,...` for the named ones; the others are embedded."""
+
+ALWAYS_EMBEDDED = frozenset({System.REST})
+"""A foreign API cannot be seeded, so it is always the local service."""
+
+
+class Endpoints:
+    """The running endpoints of one process. Safe to use from any thread; every thread gets the same endpoint."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._running: dict[tuple[System, Kind], Running] = {}
+        self._refused: dict[tuple[System, Kind], str] = {}
+        self._inherited: dict[tuple[System, Kind], Running] = {}
+        _every.add(self)
+        atexit.register(self.stop_all)
+
+    def endpoint(self, system: System, kind: Kind = "embedded") -> Endpoint:
+        """Return the system's endpoint, started or reached if it was not yet.
+
+        Raises SystemUnavailableError, also again without another attempt, until `stop_all` forgets it.
+        """
+        with self._lock:
+            key = _key(system, kind)
+            if key in self._refused:
+                raise SystemUnavailableError(self._refused[key])
+            if key not in self._running:
+                try:
+                    self._running[key] = _start(*key)
+                except SystemUnavailableError as error:
+                    self._refused[key] = str(error)
+                    raise
+            return self._running[key].endpoint
+
+    def running(self) -> list[Endpoint]:
+        """Return the endpoints held now, in the order in which they were first asked for."""
+        with self._lock:
+            return [running.endpoint for running in self._running.values()]
+
+    def stop_all(self) -> None:
+        """Stop what this process started, last first; `endpoint` starts anew. Safe to call twice."""
+        with self._lock:
+            self._refused.clear()
+            while self._running:
+                self._running.popitem()[1].stop()
+
+    def status(self, environ: Mapping[str, str] = os.environ) -> list[dict[str, Any]]:
+        """Return one row per system: what runs or would run, starting nothing. Raises UsageError as `kind_of` does.
+
+        `state` is `running`, `available` (embedded: can be started; external: described by the variables, not reached
+        yet) or `unavailable`, with `reason`; `address` is None unless known.
+        """
+        with self._lock:
+            return [self._status(system, kind_of(system, environ), environ) for system in System]
+
+    def _status(self, system: System, kind: Kind, environ: Mapping[str, str]) -> dict[str, Any]:
+        row: dict[str, Any] = {"system": system.value, "kind": kind, "state": "available", "reason": None}
+        row |= {"in_process": False, "address": None}
+        held = self._running.get((system, kind))
+        if held is not None:
+            return row | {
+                "state": "running",
+                "in_process": held.endpoint.in_process,
+                "address": held.endpoint.address,
+            }
+        try:
+            if (system, kind) in self._refused:
+                raise SystemUnavailableError(self._refused[system, kind])
+            if kind == "embedded":
+                return row | {"in_process": embedded.check(system).in_process}
+            return row | {"address": external.settings(system, environ).address}
+        except SystemUnavailableError as error:
+            return row | {"state": "unavailable", "reason": str(error)}
+
+    def _disown(self) -> None:
+        """In a forked child: keep what is reached over TCP without owning it, forget what lives inside the parent."""
+        self._lock = threading.RLock()
+        self._inherited = self._running  # never collected: closing the parent's chdb client in a child hangs
+        held = {key: running.endpoint for key, running in self._inherited.items()}
+        self._running = {key: Running(endpoint) for key, endpoint in held.items() if not endpoint.in_process}
+
+
+def kind_of(system: System, environ: Mapping[str, str] = os.environ) -> Kind:
+    """Return the kind of endpoint that MATRIX_ENDPOINTS chooses for a system. Raises UsageError for an unknown word."""
+    chosen: dict[System, Kind] = {}
+    for item in filter(None, (part.strip() for part in environ.get(KIND_VARIABLE, "").split(","))):
+        name, equals, word = item.rpartition("=")
+        kind = next((known for known in KINDS if known == word.strip()), None)
+        named = [known for known in System if known == name.strip()] if equals else list(System)
+        if kind is None or not named:
+            raise UsageError(
+                f"{KIND_VARIABLE}: {item!r} is neither a kind ({', '.join(KINDS)}) nor SYSTEM=KIND"
+                f" with a system of {', '.join(System)}"
+            )
+        chosen |= dict.fromkeys(named, kind)
+    return _key(system, chosen.get(system, "embedded"))[1]
+
+
+def environment(endpoints: Iterable[Endpoint]) -> dict[str, str]:
+    """Return the variables, passwords included, by which another process uses these endpoints instead of its own.
+
+    Endpoints that live inside this process are left out: nobody else can use them.
+    """
+    shared = [endpoint for endpoint in endpoints if not endpoint.in_process]
+    if not shared:
+        return {}
+    kinds = ",".join(f"{endpoint.system}=external" for endpoint in shared)
+    return {KIND_VARIABLE: kinds, **external.as_variables(shared)}
+
+
+def environment_lines(endpoints: Iterable[Endpoint]) -> list[str]:
+    """Return `environment` as lines for a POSIX shell, with a comment for every endpoint that cannot be shared."""
+    held = list(endpoints)
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in environment(held).items()]
+    return lines + [
+        f"# {endpoint.system}: {endpoint.engine} {endpoint.version} lives inside process {os.getpid()};"
+        " other commands start their own"
+        for endpoint in held
+        if endpoint.in_process
+    ]
+
+
+def _key(system: System, kind: Kind) -> tuple[System, Kind]:
+    return system, "embedded" if system in ALWAYS_EMBEDDED else kind
+
+
+def _start(system: System, kind: Kind) -> Running:
+    if kind not in KINDS:
+        raise SystemUnavailableError(f"{system}: {kind} endpoints do not exist in this version")
+    return KINDS[kind](system)
+
+
+def _disown_all() -> None:
+    for endpoints in list(_every):
+        endpoints._disown()
+
+
+_every: "weakref.WeakSet[Endpoints]" = weakref.WeakSet()
+os.register_at_fork(after_in_child=_disown_all)
+
+ENDPOINTS = Endpoints()
+"""The endpoints that all cases of this process share."""

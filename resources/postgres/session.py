@@ -1,0 +1,102 @@
+"""One case's connections to a PostgreSQL server: psycopg for statements and COPY, ADBC for Arrow.
+
+Here lives how a connection is made and how rows stream through it; what is asked lives in `source` and `sink`.
+It may import the drivers, `types` and the endpoint.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from typing import LiteralString, cast
+
+import adbc_driver_manager
+import psycopg
+import pyarrow as pa
+from adbc_driver_postgresql import dbapi
+from psycopg.conninfo import make_conninfo
+
+from matrix_defs.table import Column
+from resources.endpoints.endpoint import Endpoint
+from resources.postgres.types import from_driver, to_driver
+from resources.relay import Relay
+
+DRIVER_ERRORS = (psycopg.Error, adbc_driver_manager.Error, pa.ArrowException)
+
+CONNECT_SECONDS = 10
+
+
+class Session:
+    """Connections that open when first used and close with `close`; afterwards they may open again."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+
+    def conninfo(self, **extra: str) -> str:
+        """The connection string, password included: for drivers only."""
+        endpoint = self._endpoint
+        given = {
+            "host": endpoint.host,
+            "port": endpoint.port,
+            "user": endpoint.user,
+            "password": endpoint.password,
+            "dbname": endpoint.database,
+            "sslmode": endpoint.options.get("sslmode"),
+            "connect_timeout": CONNECT_SECONDS,
+            "application_name": "integration-matrix",
+        }
+        return make_conninfo("", **{name: value for name, value in given.items() if value is not None}, **extra)
+
+    @cached_property
+    def sql(self) -> psycopg.Connection:
+        """The connection for statements, in autocommit: transactions are begun and ended by statements."""
+        return psycopg.connect(self.conninfo(), autocommit=True)
+
+    @cached_property
+    def arrow(self) -> dbapi.Connection:
+        """The connection for Arrow, in autocommit."""
+        return dbapi.connect(self.conninfo(), autocommit=True)
+
+    def close(self) -> None:
+        """Close what is open; safe to call twice."""
+        self._close("sql")
+        self._close("arrow")
+
+    def _close(self, name: str) -> None:
+        connection = self.__dict__.pop(name, None)
+        if connection is not None:
+            connection.close()
+
+    def execute(self, text: str) -> int:
+        """Run one statement; return the rows it affected."""
+        return max(0, self.sql.execute(cast(LiteralString, text)).rowcount)
+
+    def value(self, text: str) -> str | int | None:
+        """Return the first column of the first row; None where there is none."""
+        row = self.sql.execute(cast(LiteralString, text)).fetchone()
+        return row[0] if row else None
+
+    def write(self, namespace: str, table: str, columns: Sequence[Column], chunks: Iterable[pa.RecordBatch]) -> int:
+        """Append canonical rows by one binary COPY; return how many the server took."""
+        schema = _driver_schema(columns)
+        relay = Relay(to_driver(chunk, columns) for chunk in chunks)
+        try:
+            with relay.errors_first(), self.arrow.cursor() as cursor:
+                reader = pa.RecordBatchReader.from_batches(schema, relay)
+                cursor.adbc_ingest(table, reader, mode="append", db_schema_name=namespace)
+        except BaseException:
+            # ADBC leaves the broken COPY open, and its lock would block whoever drops the table.
+            self._close("arrow")
+            raise
+        return relay.rows
+
+    def rows(self, query: str, columns: Sequence[Column]) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of a query in canonical form, batch by batch."""
+        with self.arrow.cursor() as cursor:
+            cursor.execute(query)
+            for batch in cursor.fetch_record_batch():
+                if batch.num_rows:
+                    yield from_driver(batch, columns)
+
+
+def _driver_schema(columns: Sequence[Column]) -> pa.Schema:
+    empty = pa.record_batch([pa.array([], column.field.type) for column in columns], names=[c.name for c in columns])
+    return to_driver(empty, columns).schema

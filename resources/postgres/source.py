@@ -1,0 +1,279 @@
+"""PostgreSQL as a source: one table of one schema, changed and read the ways that a database can be.
+
+Here live seeding, changing and the reads by query; the change stream lives in `cdc`. It may import `session`, `cdc`,
+`dialect` and `cursor_read`.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import psycopg
+import pyarrow as pa
+
+from matrix_defs.errors import MatrixError, ReadError
+from matrix_defs.ports import (
+    Batch,
+    Changes,
+    Encoding,
+    Op,
+    Partitions,
+    Position,
+    ReadEnd,
+    ReadMode,
+    ReadRequest,
+    Scope,
+    Window,
+)
+from matrix_defs.systems import SourceKind
+from matrix_defs.table import TableSpec
+from resources.cursor_read import CursorRead
+from resources.endpoints.endpoint import Endpoint
+from resources.postgres.cdc import ChangeStream
+from resources.postgres.dialect import PostgresDialect
+from resources.postgres.session import DRIVER_ERRORS, Session
+from resources.types_table import represent
+
+COPY_CHUNK_BYTES = 1 << 20
+
+Chunk = TypeVar("Chunk")
+
+_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+_XID_CYCLE, _XID_HORIZON = 1 << 32, 1 << 31
+
+
+class PostgresSource:
+    """One table in a schema of its own. Rows and key list of a read come from one snapshot."""
+
+    kind = SourceKind.STATE
+    dialect = PostgresDialect()
+
+    def __init__(self, endpoint: Endpoint, namespace: str, table: TableSpec) -> None:
+        self._session = Session(endpoint)
+        self._namespace = namespace
+        self._table = table
+        self._name = self.dialect.relation(namespace, table.name)
+        self._columns = self.dialect.names(table.names)
+        self._stream = ChangeStream(self._session, namespace, table)
+
+    # ------------------------------------------------------------------ what the workload does to it
+
+    def seed(self, rows: pa.Table) -> None:
+        """Create schema and table, and copy the rows in."""
+        with _explained("seeding"):
+            self._session.execute(f"CREATE SCHEMA {self.dialect.quote(self._namespace)}")
+            columns = ", ".join(self.dialect.definition(column) for column in self._table.columns)
+            key = self.dialect.names(self._table.key)
+            self._session.execute(f"CREATE TABLE {self._name} ({columns}, PRIMARY KEY ({key}))")
+            self._session.write(self._namespace, self._table.name, self._table.columns, rows.to_batches())
+
+    def apply(self, changes: Changes) -> None:
+        """Stage the rows of every change, then run one statement per change in one transaction."""
+        with _explained("changing"):
+            staged = [self._staged(f"change_{number}", change.rows) for number, change in enumerate(changes)]
+            with self._session.sql.transaction():
+                for change, name in zip(changes, staged, strict=True):
+                    self._session.execute(self._statement(change.op, name))
+            for name in staged:
+                self._session.execute(f"DROP TABLE {name}")
+
+    def hold(self, rows: pa.Table) -> "HeldTransaction":
+        """Insert the rows in a transaction on a connection of its own, which stays open."""
+        with _explained("holding a transaction open"):
+            staged = self._staged("held", rows)
+            connection = psycopg.connect(self._session.conninfo())
+            connection.execute(self._statement(Op.INSERT, staged))  # type: ignore[call-overload]
+        return HeldTransaction(connection, lambda: self._session.execute(f"DROP TABLE IF EXISTS {staged}"))
+
+    def drop(self) -> None:
+        """Drop slot, publication and schema, and close the connections."""
+        with _explained("dropping"):
+            self._stream.drop()
+            self._session.execute(f"DROP SCHEMA IF EXISTS {self.dialect.quote(self._namespace)} CASCADE")
+            self._session.close()
+
+    def _staged(self, table: str, rows: pa.Table) -> str:
+        by_name = {column.name: column for column in self._table.columns}
+        columns = [by_name[name] for name in rows.column_names]
+        name = self.dialect.relation(self._namespace, table)
+        definitions = ", ".join(self.dialect.definition(column) for column in columns)
+        self._session.execute(f"DROP TABLE IF EXISTS {name}")
+        self._session.execute(f"CREATE UNLOGGED TABLE {name} ({definitions})")
+        self._session.write(self._namespace, table, columns, rows.to_batches())
+        return name
+
+    def _statement(self, op: Op, staged: str) -> str:
+        same_key = " AND ".join(f"t.{self.dialect.quote(name)} = c.{self.dialect.quote(name)}" for name in self._table.key)
+        match op:
+            case Op.INSERT:
+                return f"INSERT INTO {self._name} ({self._columns}) SELECT {self._columns} FROM {staged}"
+            case Op.UPDATE:
+                columns, values = self.dialect.names(self._table.hashed), self.dialect.names(self._table.hashed, "c")
+                return f"UPDATE {self._name} AS t SET ({columns}) = ROW({values}) FROM {staged} AS c WHERE {same_key}"
+            case Op.DELETE:
+                return f"DELETE FROM {self._name} AS t USING {staged} AS c WHERE {same_key}"
+
+    # ------------------------------------------------------------------ reading
+
+    def read(self, request: ReadRequest) -> Batch:
+        """Begin one read; its rows and its key list come from one snapshot."""
+        match request.mode:
+            case ReadMode.INCREMENTAL | ReadMode.INCREMENTAL_AND_DELETES:
+                return self._incremental(request)
+            case ReadMode.XMIN:
+                return self._xmin(request.position)
+            case ReadMode.CHANGES:
+                with _explained("reading changes"):
+                    return self._stream.read(request.position)
+            case _ if Encoding.POSTGRES_COPY_BINARY in request.encodings:
+                query = f"SELECT {self._columns} FROM {self._name}{self._where(request.scope)}"
+                chunks = _read_errors(self._copy(query))
+                return Batch(self._table.schema, chunks, lambda: ReadEnd(None), encoding=Encoding.POSTGRES_COPY_BINARY)
+            case _:
+                return self._batch(self._rows(self._where(request.scope)), lambda: ReadEnd(None))
+
+    def _incremental(self, request: ReadRequest) -> Batch:
+        cursor = CursorRead(self._table, request.position)
+        where = ""
+        if cursor.lower_bound:
+            bound = self.dialect.literal(cursor.lower_bound)
+            where = f" WHERE {self.dialect.quote(self._table.cursor)} >= CAST({bound} AS timestamptz)"
+        listed: list[pa.Table] = []
+
+        def chunks() -> Iterator[pa.RecordBatch]:
+            with self._snapshot():
+                for batch in self._rows(where):
+                    yield from cursor.new_rows(pa.Table.from_batches([batch])).to_batches()
+                if request.mode is ReadMode.INCREMENTAL_AND_DELETES:
+                    listed.append(self._keys())
+
+        return self._batch(chunks(), lambda: ReadEnd(cursor.position(), listed[0] if listed else None))
+
+    def _xmin(self, position: Position | None) -> Batch:
+        """Rows of every transaction that the bound's snapshot did not see as finished, and the complete key list.
+
+        The bound is the oldest transaction still running in the snapshot of the rows, with its epoch: the highest
+        xmin seen would lose a transaction that began earlier and commits later. xmin holds the low 32 bits only, so
+        the comparison is modulo 2^32 and holds for bounds less than 2^31 transactions old; an older bound reads all.
+        https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-PG-SNAPSHOT
+        """
+        reached: list[int] = []
+        listed: list[pa.Table] = []
+
+        def chunks() -> Iterator[pa.RecordBatch]:
+            with self._snapshot():
+                reached.append(self._arrow_value("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"))
+                yield from self._rows(_unseen_since(position, reached[0]))
+                listed.append(self._keys())
+
+        return self._batch(chunks(), lambda: ReadEnd(Position({"xmin": reached[0]}), listed[0]))
+
+    def _batch(self, chunks: Iterator[pa.RecordBatch], end: Callable[[], ReadEnd]) -> Batch:
+        return Batch(self._table.schema, _read_errors(chunks), end)
+
+    def _rows(self, where: str) -> Iterator[pa.RecordBatch]:
+        return self._session.rows(f"SELECT {self._columns} FROM {self._name}{where}", self._table.columns)
+
+    def _keys(self) -> pa.Table:
+        columns = self._table.key_columns
+        query = f"SELECT {self.dialect.names(self._table.key)} FROM {self._name}"
+        schema = pa.schema([column.field for column in columns])
+        return pa.Table.from_batches(list(self._session.rows(query, columns)), schema)
+
+    def _copy(self, query: str) -> Iterator[bytes]:
+        """Bytes of a binary COPY, joined so that Python touches chunks and not rows."""
+        buffered: list[bytes] = []
+        size = 0
+        with self._session.sql.cursor().copy(f"COPY ({query}) TO STDOUT (FORMAT BINARY)") as copy:  # type: ignore[call-overload]
+            for row in copy:
+                buffered.append(row)
+                size += len(row)
+                if size >= COPY_CHUNK_BYTES:
+                    yield b"".join(buffered)
+                    buffered, size = [], 0
+        if buffered:
+            yield b"".join(buffered)
+
+    def _where(self, scope: Scope) -> str:
+        column = self.dialect.quote(self._table.partition)
+        if isinstance(scope, Window):
+            start, end = self.dialect.literal(scope.start), self.dialect.literal(scope.end)
+            return f" WHERE {column} >= {start} AND {column} < {end}"
+        if isinstance(scope, Partitions):
+            return f" WHERE {column} IN ({', '.join(map(self.dialect.literal, scope.days))})"
+        return ""
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[None]:
+        """One snapshot for all queries of the block, on the Arrow connection."""
+        self._arrow_run(_SNAPSHOT)
+        try:
+            yield
+        finally:
+            self._arrow_run("ROLLBACK")
+
+    def _arrow_run(self, text: str) -> None:
+        with self._session.arrow.cursor() as cursor:
+            cursor.execute(text)
+
+    def _arrow_value(self, query: str) -> int:
+        with self._session.arrow.cursor() as cursor:
+            cursor.execute(query)
+            return int(cursor.fetchone()[0])
+
+    # ------------------------------------------------------------------ position
+
+    def release(self, position: Position) -> None:
+        """Advance the slot to a position that the sink has committed; other positions keep nothing here."""
+        with _explained("releasing the slot"):
+            self._stream.release(position)
+
+    def released(self) -> Position | None:
+        """The position up to which the slot was released; None without a slot."""
+        with _explained("asking for the slot"):
+            return self._stream.released()
+
+    def represent(self, table: TableSpec, rows: pa.Table) -> pa.Table:
+        """`rows` of `table` as PostgreSQL can hold them."""
+        return represent(self.dialect.types, table, rows)
+
+
+class HeldTransaction:
+    """An open transaction of PostgreSQL."""
+
+    def __init__(self, connection: psycopg.Connection, cleaned: Callable[[], object]) -> None:
+        self._connection = connection
+        self._cleaned = cleaned
+
+    def commit(self) -> None:
+        """Commit and close."""
+        self._connection.commit()
+        self._connection.close()
+        self._cleaned()
+
+    def rollback(self) -> None:
+        """Roll back and close; nothing to do once committed."""
+        self._connection.close()
+
+
+def _unseen_since(position: Position | None, current: int) -> str:
+    if position is None or current - position.value["xmin"] >= _XID_HORIZON:
+        return ""
+    low = position.value["xmin"] % _XID_CYCLE
+    return f" WHERE mod(xmin::text::bigint - {low} + {_XID_CYCLE}, {_XID_CYCLE}) < {_XID_HORIZON}"
+
+
+@contextmanager
+def _explained(doing: str) -> Iterator[None]:
+    """Turn a driver's error into ReadError of one line."""
+    try:
+        yield
+    except MatrixError:
+        raise
+    except DRIVER_ERRORS as error:
+        raise ReadError(f"PostgreSQL, {doing}: {' '.join(str(error).split())}") from error
+
+
+def _read_errors(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+    with _explained("reading"):
+        yield from chunks
