@@ -4,7 +4,6 @@ Here lives the common face; each system's connection, types and steps live in it
 It may import `matrix_defs` and Dagster.
 """
 
-from abc import abstractmethod
 from typing import ClassVar
 
 from dagster import ConfigurableResource
@@ -13,7 +12,9 @@ from matrix_defs.errors import SystemUnavailableError
 from matrix_defs.ports import Sink, Source
 from matrix_defs.systems import FACTS, System
 from matrix_defs.table import TableSpec
-from resources.endpoints.endpoint import Endpoint
+from resources.endpoints.endpoint import Endpoint, Kind
+from resources.endpoints.external import VARIABLES
+from resources.endpoints.registry import ENDPOINTS
 
 
 class SystemResource(ConfigurableResource):
@@ -23,12 +24,13 @@ class SystemResource(ConfigurableResource):
     losses: ClassVar[tuple[str, ...]] = ()
     """The declared losses of the system's types table, in words."""
 
-    @abstractmethod
-    def endpoint(self, kind: str) -> Endpoint:
+    def endpoint(self, kind: Kind) -> Endpoint:
         """Return the running service: `embedded` is started on first use, `external` is found through the fields.
 
         Raises SystemUnavailableError with the reason where it cannot be had.
         """
+        variables = (variable for variable in VARIABLES if variable.system is self.system)
+        return ENDPOINTS.endpoint(self.system, kind, {v.name: str(getattr(self, v.field)) for v in variables})
 
     def source(self, endpoint: Endpoint, namespace: str, table: TableSpec) -> Source:
         """Return the system as a source of one case. Raises SystemUnavailableError where it cannot be one."""

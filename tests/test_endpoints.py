@@ -8,7 +8,7 @@ import importlib.util
 import json
 import shlex
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -127,7 +127,7 @@ class _Counting:
     def __init__(self, fails: bool = False) -> None:
         self.started, self.stopped, self.fails = 0, 0, fails
 
-    def start(self, system: System) -> Running:
+    def start(self, system: System, environ: Mapping[str, str]) -> Running:
         self.started += 1
         if self.fails:
             raise SystemUnavailableError("nobody home")

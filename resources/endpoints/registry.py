@@ -17,8 +17,11 @@ from matrix_defs.systems import System
 from resources.endpoints import embedded, external
 from resources.endpoints.endpoint import Endpoint, Kind, Running
 
-KINDS: dict[Kind, Callable[[System], Running]] = {"embedded": embedded.start, "external": external.start}
-"""How an endpoint of each kind is had."""
+KINDS: dict[Kind, Callable[[System, Mapping[str, str]], Running]] = {
+    "embedded": lambda system, _: embedded.start(system),
+    "external": external.start,
+}
+"""How an endpoint of each kind is had, given the variables that describe it."""
 
 KIND_VARIABLE = "MATRIX_ENDPOINTS"
 """`external` for every system, or `postgres=external,...` for the named ones; the others are embedded."""
@@ -38,8 +41,10 @@ class Endpoints:
         _every.add(self)
         atexit.register(self.stop_all)
 
-    def endpoint(self, system: System, kind: Kind = "embedded") -> Endpoint:
-        """Return the system's endpoint, started or reached if it was not yet.
+    def endpoint(
+        self, system: System, kind: Kind = "embedded", environ: Mapping[str, str] = os.environ
+    ) -> Endpoint:
+        """Return the system's endpoint, started or reached if it was not yet. `environ` describes an external one.
 
         Raises SystemUnavailableError, also again without another attempt, until `stop_all` forgets it.
         """
@@ -49,7 +54,7 @@ class Endpoints:
                 raise SystemUnavailableError(self._refused[key])
             if key not in self._running:
                 try:
-                    self._running[key] = _start(*key)
+                    self._running[key] = _start(*key, environ)
                 except SystemUnavailableError as error:
                     self._refused[key] = str(error)
                     raise
@@ -147,10 +152,10 @@ def _key(system: System, kind: Kind) -> tuple[System, Kind]:
     return system, "embedded" if system in ALWAYS_EMBEDDED else kind
 
 
-def _start(system: System, kind: Kind) -> Running:
+def _start(system: System, kind: Kind, environ: Mapping[str, str]) -> Running:
     if kind not in KINDS:
         raise SystemUnavailableError(f"{system}: {kind} endpoints do not exist in this version")
-    return KINDS[kind](system)
+    return KINDS[kind](system, environ)
 
 
 def _disown_all() -> None:

@@ -1,0 +1,57 @@
+# What people and CI run. `make setup` is implied by every other target.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# More options for `make run`, for instance: make run ARGS="--source postgres --rows 1000"
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test dev lint format docs bench constraints clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(STAMP)  ## make .venv with everything in it, the `matrix` command included
+
+$(STAMP): pyproject.toml constraints.txt
+	@if command -v uv >/dev/null; then \
+		uv venv --quiet --allow-existing --python "$(PYTHON)" $(VENV) && \
+		uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[dev]'; \
+	else \
+		"$(PYTHON)" -m venv $(VENV) && \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'; \
+	fi
+	@touch $(STAMP)
+
+run: $(STAMP)  ## certify every case that can run on local services
+	$(BIN)/matrix run --run-mode mock_local $(ARGS)
+
+test: $(STAMP)  ## the tests, with real embedded services
+	$(BIN)/python -m pytest $(ARGS)
+
+dev: $(STAMP)  ## the Dagster UI
+	DAGSTER_HOME="$(CURDIR)/.dagster" $(BIN)/matrix instance >/dev/null
+	DAGSTER_HOME="$(CURDIR)/.dagster" $(BIN)/dagster dev -w workspace.yaml
+
+lint: $(STAMP)  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMP)  ## let ruff format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(STAMP)  ## write the generated documents anew
+	$(BIN)/matrix docs
+
+bench: $(STAMP)  ## measure the hops beside their raw limits and write docs/benchmarks.md
+	$(BIN)/python -m tests.bench $(ARGS)
+
+constraints: $(STAMP)  ## write the installed versions to constraints.txt
+	{ sed -n '/^#/p' constraints.txt; $(BIN)/python -m pip freeze --exclude-editable | grep -v ' @ '; } > constraints.new
+	mv constraints.new constraints.txt
+
+clean:  ## remove what runs leave behind, but not .venv
+	rm -rf artifacts .dagster .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,115 @@
+"""How one case is brought to a verdict: its endpoints are had, then it runs; whatever happens becomes a result.
+
+Here lives what Dagster, the command and the pytest gate share; how a case runs lives in `matrix_defs.runner`.
+It may import `matrix_defs` and `resources`.
+"""
+
+import logging
+import os
+from collections.abc import Mapping
+
+from matrix_defs.contract import check_case
+
+from matrix_defs.cases import Case
+from matrix_defs.errors import SystemUnavailableError
+from matrix_defs.namespace import source_namespace
+from matrix_defs.result import CaseResult, Verdict
+from matrix_defs.run_modes import DEFAULT_ENDPOINTS, RunMode, RunSettings, systems
+from matrix_defs.runner import run_case
+from matrix_defs.systems import System
+from matrix_defs.workload import build_workload
+from resources.endpoints.endpoint import Endpoint
+from resources.endpoints.registry import KIND_VARIABLE, kind_of
+from resources.project import project
+from resources.system import SystemResource
+
+log = logging.getLogger(__name__)
+
+
+class Services:
+    """The systems of one run. Each is asked for its endpoint once, when first needed; a refusal is remembered."""
+
+    def __init__(self, resources: Mapping[System, SystemResource], run_mode: RunMode, endpoints: str = "") -> None:
+        """Choose each system's kind of endpoint: by `endpoints`, else by MATRIX_ENDPOINTS, else by the run mode.
+
+        Raises UsageError for a kind or a system that does not exist.
+        """
+        self.resources = resources
+        self._run_mode = run_mode
+        chosen = endpoints or os.environ.get(KIND_VARIABLE) or DEFAULT_ENDPOINTS.get(run_mode, "")
+        self._kinds = {system: kind_of(system, {KIND_VARIABLE: chosen}) for system in System}
+        self._endpoints: dict[System, Endpoint | SystemUnavailableError] = {}
+
+    def endpoint(self, system: System) -> Endpoint:
+        """Return the system's running service. Raises SystemUnavailableError with the reason where it cannot be had."""
+        if system not in self._endpoints:
+            try:
+                self._endpoints[system] = self.resources[system].endpoint(self._kinds[system])
+            except SystemUnavailableError as refusal:
+                self._endpoints[system] = refusal
+        held = self._endpoints[system]
+        if isinstance(held, SystemUnavailableError):
+            raise held
+        return held
+
+    def refusal(self, case: Case) -> str:
+        """Return why the case cannot run here and now, in one line; empty if it can."""
+        if self._run_mode is RunMode.MOCK_CONTRACT:
+            return ""
+        return "; ".join(filter(None, map(self._refusal, systems(case))))
+
+    def _refusal(self, system: System) -> str:
+        try:
+            self.endpoint(system)
+        except SystemUnavailableError as refusal:
+            return _one_line(refusal)
+        return ""
+
+
+def certify(case: Case, settings: RunSettings, services: Services, run: str) -> CaseResult:
+    """Return the verdict of one case. Only interrupts pass through: any error becomes part of the result."""
+    refusal = services.refusal(case)
+    if refusal:
+        return not_run(case, settings, refusal)
+    try:
+        if settings.run_mode is RunMode.MOCK_CONTRACT:
+            return check_case(case, project())
+        return _run(case, settings, services, run)
+    except SystemUnavailableError as error:
+        return not_run(case, settings, _one_line(error))
+    except Exception as error:  # a defect met in one case must not cost the verdicts of the others
+        log.exception("%s: no verdict but an error", case.case_id)
+        return failed(case, settings, f"{type(error).__name__}: {_one_line(error)}")
+
+
+def not_run(case: Case, settings: RunSettings, reason: str) -> CaseResult:
+    """Return the result of a case that could not run."""
+    return _result(case, settings, Verdict.NOT_RUN, reason)
+
+
+def failed(case: Case, settings: RunSettings, reason: str) -> CaseResult:
+    """Return the result of a case that broke before it could be judged."""
+    return _result(case, settings, Verdict.FAILED, reason)
+
+
+def _run(case: Case, settings: RunSettings, services: Services, run: str) -> CaseResult:
+    source_resource, sink_resource = services.resources[case.source], services.resources[case.sink]
+    source_endpoint, sink_endpoint = services.endpoint(case.source), services.endpoint(case.sink)
+    table = build_workload(settings.workload).table
+    return run_case(
+        case,
+        source_resource.source(source_endpoint, source_namespace(run, case), table),
+        sink_resource.sink(sink_endpoint),
+        settings,
+        run=run,
+        endpoints={"source": source_endpoint.describe(), "sink": sink_endpoint.describe()},
+        losses=tuple(dict.fromkeys((*source_resource.losses, *sink_resource.losses))),
+    )
+
+
+def _result(case: Case, settings: RunSettings, verdict: Verdict, reason: str) -> CaseResult:
+    return CaseResult(case, settings.run_mode, verdict, reason, settings=vars(settings.workload))
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,98 @@
+"""Certifying chosen cases in this process through Dagster's own machinery: no daemon, verdicts seen in the UI.
+
+Here lives what `matrix run` does between its options and its output; the assets that it runs are defined beside it.
+It may import Dagster, `matrix_defs` and `resources`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+from dagster._core.execution.plan.objects import ErrorSource
+
+from assets.certify import Services, failed, not_run
+from assets.config import config_of
+from assets.matrix_report import matrix_report
+from matrix_defs.cases import Case
+from matrix_defs.jobs import CASE_RESULT, job_name
+from matrix_defs.partitions import range_tags, ranges
+from matrix_defs.result import CaseResult
+from matrix_defs.run_modes import RunMode, RunSettings
+from resources.artifacts import ArtifactStore
+
+
+OnResult = Callable[[CaseResult], None]
+
+
+class ToldStore:
+    """An artifact store that keeps every result that passes through it, and tells a listener once it is written."""
+
+    def __init__(self, store: ArtifactStore, on_result: OnResult) -> None:
+        self.results: dict[Case, CaseResult] = {}
+        self._store = store
+        self._on_result = on_result
+
+    def check_writable(self) -> None:
+        """As the store."""
+        self._store.check_writable()
+
+    def write(self, result: CaseResult) -> str:
+        """As the store, then tell."""
+        path = self._store.write(result)
+        self.results[result.case] = result
+        self._on_result(result)
+        return path
+
+    def read(self, run_mode: RunMode) -> Mapping[str, dict[str, Any]]:
+        """As the store."""
+        return self._store.read(run_mode)
+
+
+def sort_out(
+    cases: Sequence[Case], settings: RunSettings, services: Services, told: ToldStore
+) -> list[Case]:
+    """Return the cases that can run; the others get their result, with the reason."""
+    refusals = {case: services.refusal(case) for case in cases}
+    for case, refusal in refusals.items():
+        if refusal:
+            told.write(not_run(case, settings, refusal))
+    return [case for case, refusal in refusals.items() if not refusal]
+
+
+def run_in_process(
+    defs: dg.Definitions,
+    cases: Sequence[Case],
+    settings: RunSettings,
+    *,
+    endpoints: str,
+    told: ToldStore,
+    instance: dg.DagsterInstance,
+) -> None:
+    """Bring every case to a verdict in `told`, the store that `defs` were built with.
+
+    Every range of neighbours is one Dagster run. At the end the report is drawn anew.
+    """
+    job = defs.resolve_job_def(job_name(settings.run_mode))
+    config = {"ops": {CASE_RESULT: {"config": config_of(settings, endpoints)}}}
+    for neighbours in ranges(cases):
+        outcome = _execute(job, config, instance, range_tags(neighbours))
+        for case in neighbours:
+            if case not in told.results:
+                told.write(failed(case, settings, f"Dagster run {outcome.run_id} ended before the case had a verdict"))
+    report = defs.resolve_implicit_global_asset_job_def().get_subset(asset_selection={matrix_report.key})
+    _execute(report, {"ops": {matrix_report.op.name: {"config": {"run_mode": settings.run_mode.value}}}}, instance)
+
+
+def _execute(
+    job: dg.JobDefinition, config: dict[str, Any], instance: dg.DagsterInstance, tags: dict[str, str] | None = None
+) -> dg.ExecuteInProcessResult:
+    """Run a job here. The terminal belongs to the command, so Dagster logs to its instance alone.
+
+    Raises KeyboardInterrupt when the run was interrupted: Dagster takes the signal for itself and fails the step.
+    """
+    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    outcome = job.execute_in_process(run_config={**config, **quiet}, instance=instance, tags=tags, raise_on_error=False)
+    failures = [event.step_failure_data for event in outcome.all_events if event.is_step_failure]
+    if any(failure.error_source is ErrorSource.INTERRUPT for failure in failures):
+        raise KeyboardInterrupt
+    return outcome

@@ -1,0 +1,5 @@
+"""Kafka: its Dagster resource, its types table and the events that a load publishes.
+
+Import the concrete submodules; this package re-exports nothing. It may import `matrix_defs` and the shared modules of
+`resources`.
+"""
