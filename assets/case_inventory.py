@@ -11,7 +11,7 @@ from matrix_defs.run_modes import RunMode, extras, profiles
 
 
 @dg.asset
-def case_inventory() -> dg.MaterializeResult:
+def case_inventory() -> dg.MaterializeResult[None]:
     """The 200 cases with what they need, and the 50 excluded combinations with the reason."""
     cases = [_record(case, "case", ", ".join(profiles(case, RunMode.MOCK_LOCAL))) for case in CASES]
     excluded = [_record(e.case, f"excluded: {e.kind}", e.reason) for e in EXCLUSIONS]

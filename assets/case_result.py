@@ -48,7 +48,7 @@ with warnings.catch_warnings():
     backfill_policy=dg.BackfillPolicy.single_run(),
     required_resource_keys={*(system.value for system in System), "artifacts"},
 )
-def case_result(context: dg.AssetExecutionContext, config: CaseConfig) -> Iterator[dg.Output]:
+def case_result(context: dg.AssetExecutionContext, config: CaseConfig) -> Iterator[dg.Output[None]]:
     """Certify every case of the run, then fail the run if any of them failed."""
     store: ArtifactStore = context.resources.artifacts
     try:

@@ -8,9 +8,8 @@ import logging
 import os
 from collections.abc import Mapping
 
-from matrix_defs.contract import check_case
-
 from matrix_defs.cases import Case
+from matrix_defs.contract import check_case
 from matrix_defs.errors import SystemUnavailableError
 from matrix_defs.namespace import source_namespace
 from matrix_defs.result import CaseResult, Verdict

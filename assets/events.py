@@ -20,7 +20,7 @@ _KEY = dg.AssetKey(CASE_RESULT)
 def events(result: CaseResult, artifact: str) -> Iterator[CaseEvent]:
     """Return what is logged for a case: only a passed one is materialized, so that any other shows no green."""
     yield from (_evaluation(result, check) for check in result.checks)
-    seen = {
+    seen: dict[str, Any] = {
         "asset_key": _KEY,
         "partition": result.case.case_id,
         "description": result.reason or None,

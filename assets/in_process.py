@@ -20,7 +20,6 @@ from matrix_defs.result import CaseResult
 from matrix_defs.run_modes import RunMode, RunSettings
 from resources.artifacts import ArtifactStore
 
-
 OnResult = Callable[[CaseResult], None]
 
 
@@ -48,9 +47,7 @@ class ToldStore:
         return self._store.read(run_mode)
 
 
-def sort_out(
-    cases: Sequence[Case], settings: RunSettings, services: Services, told: ToldStore
-) -> list[Case]:
+def sort_out(cases: Sequence[Case], settings: RunSettings, services: Services, told: ToldStore) -> list[Case]:
     """Return the cases that can run; the others get their result, with the reason."""
     refusals = {case: services.refusal(case) for case in cases}
     for case, refusal in refusals.items():

@@ -32,7 +32,7 @@ class ReportConfig(dg.Config):
 
 
 @dg.asset(deps=[case_result])
-def matrix_report(config: ReportConfig, artifacts: dg.ResourceParam[ArtifactStore]) -> dg.MaterializeResult:
+def matrix_report(config: ReportConfig, artifacts: dg.ResourceParam[ArtifactStore]) -> dg.MaterializeResult[None]:
     """Where the whole matrix stands: passed + failed + not_run + excluded = 250."""
     found = artifacts.read(RunMode(config.run_mode))
     records = {case.case_id: found.get(case.case_id, _NEVER_RUN) for case in CASES}

@@ -79,7 +79,11 @@ def _cdc_rule(case: Case, source: str) -> tuple[bool, ExclusionKind, str]:
         reason = f"{source} is a change stream itself: incremental_merge reads its tombstones and loses nothing."
         return True, ExclusionKind.NEVER, reason
     if case.source is System.REST:
-        return True, ExclusionKind.NOT_YET, f"{source} has no common change feed; webhooks and event APIs differ by vendor."
+        return (
+            True,
+            ExclusionKind.NOT_YET,
+            f"{source} has no common change feed; webhooks and event APIs differ by vendor.",
+        )
     reason = f"{source} offers no change stream that can be read from a position."
     return case.source is System.CLICKHOUSE, ExclusionKind.NEVER, reason
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from assets.case_inventory import case_inventory
 from assets.case_result import case_result
-from assets.certify import Services
+from assets.certify import Services, certify
 from assets.config import config_of
 from assets.in_process import OnResult, ToldStore, run_in_process, sort_out
 from assets.instance import open_instance
@@ -21,6 +21,7 @@ from assets.matrix_report import matrix_report
 from matrix_defs.cases import Case
 from matrix_defs.errors import UsageError
 from matrix_defs.jobs import CASE_RESULT, JOBS
+from matrix_defs.namespace import new_run
 from matrix_defs.result import CaseResult
 from matrix_defs.run_modes import RunMode, RunSettings
 from matrix_defs.systems import System
@@ -66,7 +67,7 @@ def system_resource(system: System, value_of: Callable[[str], str] = dg.EnvVar) 
 def artifact_store(folder: str = "") -> ArtifactStore:
     """Return the store of artifacts in `folder`, else where MATRIX_ARTIFACT_DIR says, else in `artifacts`."""
     chosen = folder or os.environ.get(ARTIFACT_VARIABLE)
-    return ArtifactStore(folder=chosen) if chosen else ArtifactStore()
+    return ArtifactStore(folder=chosen or "artifacts")
 
 
 class Session:
@@ -78,6 +79,7 @@ class Session:
         self._store = artifact_store(artifacts)
         self._store.check_writable()
         self._services = services(settings.run_mode, endpoints)
+        self._run = new_run()
 
     def __enter__(self) -> "Session":
         return self
@@ -93,6 +95,12 @@ class Session:
             defs = build_defs({"artifacts": told})
             run_in_process(defs, runnable, self._settings, endpoints=self._endpoints, told=told, instance=instance)
         return told.results
+
+    def certify(self, case: Case) -> CaseResult:
+        """Certify one case here, without a Dagster run, and keep its result."""
+        result = certify(case, self._settings, self._services, self._run)
+        self._store.write(result)
+        return result
 
     def sort_out(self, cases: Sequence[Case], on_result: OnResult) -> tuple[list[Case], dict[Case, CaseResult]]:
         """Return the cases that can run here, and the results of the others, told and kept."""

@@ -7,9 +7,9 @@ import re
 import secrets
 from datetime import UTC, datetime
 
-from matrix_defs.cases import Case
+from matrix_defs.cases import CASES_BY_ID, Case
 
-_PATTERN = re.compile(r"^m_(?P<second>[0-9a-f]{8})[0-9a-f]{4}_(?P<case_id>[a-z0-9_]+?)(?P<source>_src)?$")
+_PATTERN = re.compile(r"m_(?P<second>[0-9a-f]{8})[0-9a-f]{4}_(?P<case_id>[a-z0-9_]+?)(_src)?")
 
 
 def new_run(now: datetime | None = None) -> str:
@@ -30,5 +30,7 @@ def source_namespace(run: str, case: Case) -> str:
 
 def started_at(namespace: str) -> datetime | None:
     """Return the UTC second in which the namespace's run began; None if the name is not a case's namespace."""
-    match = _PATTERN.match(namespace)
-    return datetime.fromtimestamp(int(match["second"], 16), UTC) if match else None
+    match = _PATTERN.fullmatch(namespace)
+    if match is None or match["case_id"] not in CASES_BY_ID:
+        return None
+    return datetime.fromtimestamp(int(match["second"], 16), UTC)

@@ -27,7 +27,12 @@ class Totals:
     def of(cls, verdicts: Iterable[Verdict], excluded: int) -> "Totals":
         """Count verdicts."""
         found = list(verdicts)
-        return cls(*(found.count(verdict) for verdict in Verdict), excluded)
+        return cls(
+            passed=found.count(Verdict.PASSED),
+            failed=found.count(Verdict.FAILED),
+            not_run=found.count(Verdict.NOT_RUN),
+            excluded=excluded,
+        )
 
 
 class Mark(StrEnum):

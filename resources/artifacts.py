@@ -6,7 +6,7 @@ It may import `matrix_defs`, Dagster, pyarrow and universal_pathlib (so a folder
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import orjson
 import pyarrow as pa
@@ -22,7 +22,7 @@ from matrix_defs.result import CaseResult
 from matrix_defs.run_modes import RunMode
 
 
-class ArtifactStore(ConfigurableResource):
+class ArtifactStore(ConfigurableResource["ArtifactStore"]):
     """Keeps the latest result of every case as `<folder>/<run_mode>/<case_id>.json`; a file is whole or not there."""
 
     folder: str = Field("artifacts", description="A folder or a URL such as gs://bucket/prefix.")
@@ -89,7 +89,7 @@ def _replace(path: UPath, write: Callable[[BinaryIO], object]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with temporary.open("wb") as file:
-            write(cast(BinaryIO, file))
+            write(file)
         temporary.rename(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

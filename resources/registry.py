@@ -26,12 +26,13 @@ def resource_class(system: System) -> type[SystemResource]:
     """Return the system's resource; without its driver one that has no endpoint and says what to install."""
     module, name = _CLASSES[system]
     try:
-        return getattr(import_module(module), name)
+        kind: type[SystemResource] = getattr(import_module(module), name)
     except ModuleNotFoundError as missing:
         package = (missing.name or "").partition(".")[0]
         if package in _OWN:
             raise
         return _without_driver(system, package)
+    return kind
 
 
 def _without_driver(of: System, package: str) -> type[SystemResource]:

@@ -39,10 +39,12 @@ def losses(label: str, types: TypesTable) -> tuple[str, ...]:
 
 
 def represent(types: TypesTable, table: TableSpec, rows: pa.Table) -> pa.Table:
-    """Return the rows as the system can hold them: the very same object where no loss is declared."""
+    """Return the rows as the system can hold them: the very same object where no value of them is lost."""
     for column in table.columns:
         keep = types[column.type].represent
         if keep and column.name in rows.column_names:
             index = rows.column_names.index(column.name)
-            rows = rows.set_column(index, rows.schema.field(column.name), keep(rows.column(column.name)))
+            held = keep(rows.column(index))
+            if not held.equals(rows.column(index)):
+                rows = rows.set_column(index, rows.schema.field(index), held)
     return rows

@@ -21,6 +21,7 @@ FAULTS: dict[str, Fault] = {
     "key list not taken": Fault(read=source.keys_not_taken),
     "nothing staged, nothing done": Fault(load=sink.skips_when_empty),
     "empty read moves position back": Fault(read=source.moved_back),
+    "emptied source moves it back": Fault(read=source.moved_back_at_the_end),
     "source includes the end": Fault(request=source.asks(source.widened)),
     "sink includes the end": Fault(load=sink.clears(source.widened)),
     "both include the end": Fault(request=source.asks(source.widened), load=sink.clears(source.widened)),

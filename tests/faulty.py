@@ -129,7 +129,8 @@ class FaultySink(MemorySink):
         try:
             report = super().load(target, attempt.load, given, attempt.steps)
         except LoadError:
-            self._keep(self._fault.refusal(Done(0, target, load, before, before, position, position, LoadReport())))
+            report = LoadReport(position=batch.end().position)
+            self._keep(self._fault.refusal(Done(0, target, load, before, before, position, position, report)))
             if self._fault.refuses_with:
                 raise LoadError(self._fault.refuses_with) from None
             raise

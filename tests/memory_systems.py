@@ -1,6 +1,7 @@
 """Systems in memory as Dagster resources: what the assets and the command are tested on, without any service.
 
-Here live the stand-ins; sources and sinks are the pure core's own. It may import `matrix_defs`, `resources` and Dagster.
+Here live the stand-ins; sources and sinks are the pure core's own.
+It may import `matrix_defs`, `resources` and Dagster.
 """
 
 from collections.abc import Mapping

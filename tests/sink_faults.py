@@ -15,7 +15,6 @@ from faulty import Attempt, Done
 
 from matrix_defs.ports import (
     UPSERT,
-    Position,
     Scope,
     Step,
 )
@@ -234,4 +233,4 @@ def emptied(done: Done) -> Done:
 
 def position_moved(done: Done) -> Done:
     """The position is the refused batch's."""
-    return replace(done, position=Position({"refused": True}))
+    return replace(done, position=done.report.position)

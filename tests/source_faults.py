@@ -14,6 +14,7 @@ from faulty import Reading
 
 from matrix_defs.ports import (
     Partitions,
+    ReadMode,
     ReadRequest,
     Scope,
     Window,
@@ -21,6 +22,7 @@ from matrix_defs.ports import (
 
 VICTIM = {"order_id": 113, "item_code": "a"}
 """The key of the trap `two_updates`: it is in every window, and changes twice."""
+CURSOR_MODES = (ReadMode.INCREMENTAL, ReadMode.INCREMENTAL_AND_DELETES)
 
 
 def _victims(rows: pa.Table) -> np.ndarray:
@@ -91,6 +93,13 @@ def keys_not_taken(reading: Reading) -> Reading:
 def moved_back(reading: Reading) -> Reading:
     """A read of nothing forgets where it began."""
     return reading if reading.rows.num_rows else replace(reading, end=replace(reading.end, position=None))
+
+
+def moved_back_at_the_end(reading: Reading) -> Reading:
+    """A state source that was emptied sends its cursor back to where the first read stopped."""
+    if "_seq" in reading.rows.column_names or reading.request.mode not in CURSOR_MODES or len(reading.past) < 4:
+        return reading
+    return replace(reading, end=replace(reading.end, position=reading.past[0].end.position))
 
 
 def widened(scope: Scope) -> Scope:

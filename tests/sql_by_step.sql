@@ -6,7 +6,7 @@ DELETE t FROM [s].[t__staged] AS t WHERE EXISTS (SELECT 1 FROM [s].[t__staged] A
 -- postgres
 DELETE FROM "s"."t__staged" AS t WHERE EXISTS (SELECT 1 FROM "s"."t__staged" AS o WHERE o."id" = t."id" AND o."code" = t."code" AND o."_seq" > t."_seq")
 -- clickhouse
-SELECT count() - uniqExact(`id`, `code`) FROM `s`.`t__staged`
+SELECT count() FROM (SELECT 1 FROM `s`.`t__staged` GROUP BY `id`, `code` HAVING count() > 1)
 DELETE FROM `s`.`t__staged` WHERE (`id`, `code`, `_seq`) NOT IN (SELECT `id`, `code`, max(`_seq`) FROM `s`.`t__staged` GROUP BY `id`, `code`)
 -- bigquery
 DELETE FROM `s`.`t__staged` AS t WHERE EXISTS (SELECT 1 FROM `s`.`t__staged` AS o WHERE o.`id` = t.`id` AND o.`code` = t.`code` AND o.`_seq` > t.`_seq`)

@@ -87,10 +87,9 @@ class Scene:
         self.sink.create(self.target)
         self.load(self.sink, Stage.BASELINE)
         self.source.apply(WORKLOAD.changes)
-        self._kept = [
-            (self.sink.dialect.relation(self.target.namespace, name), self.sink.dialect.relation(self.target.namespace, f"{name}_kept"))
-            for name in (self.target.table.name, STATE_TABLE)
-        ]  # fmt: skip
+        relation, namespace = self.sink.dialect.relation, self.target.namespace
+        names = (self.target.table.name, STATE_TABLE)
+        self._kept = [(relation(namespace, name), relation(namespace, f"{name}_kept")) for name in names]
         for name, kept in self._kept:
             self.server.execute(f"CREATE TABLE {kept} CLONE AS {name}")
 
@@ -133,7 +132,7 @@ def server() -> Iterator[Server]:
         yield resource._server(resource.endpoint("embedded"))
 
 
-@pytest.mark.parametrize("strategy", {s.steps: s for s in STRATEGIES.values()}.values(), ids=lambda s: s.name)
+@pytest.mark.parametrize("strategy", {s.steps: s for s in reversed(STRATEGIES.values())}.values(), ids=lambda s: s.name)
 def test_a_load_killed_before_any_statement_or_amid_an_insert_ends_right_when_it_is_run_again(
     server: Server, strategy: Strategy
 ) -> None:
@@ -157,7 +156,7 @@ def test_a_load_killed_before_any_statement_or_amid_an_insert_ends_right_when_it
             break
         torn = mortal.died_inserting and not torn
         lives, inserts = lives + (not torn), inserts + torn
-    assert lives > 10
+    assert lives >= 10
     assert inserts == (Step.INSERT_STAGED in strategy.steps) + bool(
         {*strategy.steps} & {Step.INSERT_MISSING, Step.OPEN_VERSIONS}
     )

@@ -1,4 +1,4 @@
-"""Two tables are equal as multisets of rows, to the bit, and a difference is shown as missing, unexpected and changed."""
+"""Tables are compared as multisets of rows, to the bit; a difference is missing, unexpected and changed rows."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -137,7 +137,8 @@ def test_a_fingerprint_changes_with_key_content_and_marks() -> None:
     assert (fingerprints(rows, ["id"], other, ["load"]) == whole).tolist() == [True, False]
 
 
-ROWS = st.lists(st.tuples(st.integers(1, 3), st.sampled_from(["a", "", None]), st.sampled_from([0.0, -0.0])), max_size=8)
+ROW = st.tuples(st.integers(1, 3), st.sampled_from(["a", "", None]), st.sampled_from([0.0, -0.0]))
+ROWS = st.lists(ROW, max_size=8)
 
 
 @settings(max_examples=60, deadline=None)

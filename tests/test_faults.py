@@ -32,6 +32,7 @@ key list taken too early         -        -        rows     -        -        - 
 key list not taken               -        -        deletes  -        -        -        -        -        deletes  -        -        -
 nothing staged, nothing done     deletes  -        deletes  deletes  deletes  deletes  deletes  deletes  deletes  -        -        -
 empty read moves position back   -        position position -        -        -        -        -        position position position position
+emptied source moves it back     -        position position -        -        -        -        -        -        -        -        -
 source includes the end          -        -        -        keys     refused  -        -        refused  -        -        -        -
 sink includes the end            -        -        -        rows     rows     -        -        counts   -        -        -        -
 both include the end             -        -        -        rows     rows     -        -        counts   -        -        -        -

@@ -63,6 +63,7 @@ def test_a_ledger_remembers_the_backfills_that_ran_last() -> None:
     for number in range(KEPT_BACKFILLS):
         ledger = with_finished(ledger, f"b-{number}", FIRST)
     ledger = with_finished(ledger, "b-0", SECOND)
+    assert [name for name, _ in ledger.value["backfills"]] == [f"b-{n}" for n in (*range(1, KEPT_BACKFILLS), 0)]
     ledger = with_finished(ledger, "new", FIRST)
     assert unfinished(ledger, "b-0", RANGE) == (THIRD,)
     assert unfinished(ledger, "b-1", RANGE) == chunks(RANGE)

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -257,7 +256,7 @@ def test_dropping_a_target_twice_forgets_it() -> None:
         (SourceKind.LOG, ReadMode.INCREMENTAL_AND_DELETES),
     ],
 )
-def test_the_source_reads_from_the_position_it_is_given_and_nothing_new_moves_none(kind: SourceKind, mode: ReadMode) -> None:
+def test_the_source_reads_from_the_position_given_and_nothing_new_moves_none(kind: SourceKind, mode: ReadMode) -> None:
     source = MemorySource(kind, TABLE)
     source.seed(TWO)
 

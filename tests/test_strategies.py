@@ -143,6 +143,10 @@ def rows_read(load: Load) -> pa.Table:
     return rows.sort_by([("_seq", "descending")]) if load.shuffled else rows
 
 
+def key_table(keys: str | None) -> pa.Table | None:
+    return None if keys is None else pa.table({"id": pa.array([int(key) for key in keys.split()], pa.int64())})
+
+
 def shown(target: pa.Table) -> list[str]:
     return sorted(_shown(row) for row in target.to_pylist())
 
@@ -163,8 +167,7 @@ def test_after_every_load_the_target_holds_exactly_what_the_strategy_promises(st
     key = ("day", "id") if strategy.moves_leave_copies else ("id",)
     target = schema(strategy).empty_table()
     for number, load in enumerate(STORIES[story], 1):
-        keys = None if load.keys is None else pa.table({"id": pa.array([int(k) for k in load.keys.split()], pa.int64())})
-        target = strategy.expect(target, Read(rows_read(load), number, keys, load.scope), key)
+        target = strategy.expect(target, Read(rows_read(load), number, key_table(load.keys), load.scope), key)
         assert shown(target) == written_out(load), f"load {number}"
         assert target.schema.equals(schema(strategy))
 

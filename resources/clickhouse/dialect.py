@@ -213,7 +213,7 @@ class ClickHouseDialect(Dialect):
         seq = self.quote("_seq")
         last = f"SELECT {key}, max({seq}) FROM {staged} GROUP BY {key}"
         return [
-            Statement(f"SELECT count() - uniqExact({key}) FROM {staged}", selects=True),
+            Statement(f"SELECT count() FROM (SELECT 1 FROM {staged} GROUP BY {key} HAVING count() > 1)", selects=True),
             self._delete(staged, f"({key}, {seq}) NOT IN ({last})"),
         ]
 

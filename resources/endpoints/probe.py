@@ -31,7 +31,7 @@ def postgres(endpoint: Endpoint) -> Endpoint:
         ) as connection:
             version = connection.info.parameter_status("server_version") or "unknown"
     except psycopg.Error as error:
-        raise _unavailable(endpoint, str(error)) from None
+        raise unavailable(endpoint, str(error)) from None
     return replace(endpoint, version=version.split()[0])
 
 
@@ -56,14 +56,16 @@ def clickhouse(endpoint: Endpoint) -> Endpoint:
         )
     except Error as error:
         # urllib3 wraps the reason of a failed connection into a sentence about retries and URLs.
-        raise _unavailable(endpoint, str(getattr(error.__cause__, "reason", error))) from None
+        raise unavailable(endpoint, str(getattr(error.__cause__, "reason", error))) from None
     version = client.server_version or "unknown"
     client.close()
     return replace(endpoint, version=version)
 
 
-def _unavailable(endpoint: Endpoint, message: str) -> SystemUnavailableError:
-    """Drivers answer in many lines and may quote what they were given: keep the first line, without the password."""
+def unavailable(endpoint: Endpoint, message: str) -> SystemUnavailableError:
+    """Return the error for a login that failed with this message.
+
+    Drivers answer in many lines and may quote what they were given: keep the first line, without the password."""
     line = next((text.strip() for text in message.splitlines() if text.strip()), "no reason given")
     if endpoint.password:
         line = line.replace(endpoint.password, "***")

@@ -58,12 +58,12 @@ class PostgresDialect(Dialect):
         target, column = plan.target, self.quote(plan.target.table.partition)
         name = f"{target.table.name}__p{day:%Y%m%d}"
         old, new = self.relation(target.namespace, name), self.relation(target.namespace, f"{name}_new")
-        table, value = self.table(target), self.literal(day)
+        table, staged, value = self.table(target), self.staged(target), self.literal(day)
         columns = self.names(plan.carried)
         return [
             Statement(f"CREATE TABLE IF NOT EXISTS {old} PARTITION OF {table} FOR VALUES IN ({value})"),
             Statement(f"CREATE TABLE {new} (LIKE {table}, CONSTRAINT {self.quote('day')} CHECK ({column} = {value}))"),
-            Statement(f"INSERT INTO {new} ({columns}) SELECT {columns} FROM {self.staged(target)} WHERE {column} = {value}"),
+            Statement(f"INSERT INTO {new} ({columns}) SELECT {columns} FROM {staged} WHERE {column} = {value}"),
             Statement(f"ALTER TABLE {table} DETACH PARTITION {old}"),
             Statement(f"DROP TABLE {old}"),
             Statement(f"ALTER TABLE {table} ATTACH PARTITION {new} FOR VALUES IN ({value})"),

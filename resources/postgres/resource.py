@@ -1,6 +1,7 @@
 """PostgreSQL as a Dagster resource.
 
-Here live its settings and what is made of them; the work is done in `source` and `sink`. It may import those and Dagster.
+Here live its settings and what is made of them; the work is done in `source` and `sink`. It may import those and
+Dagster.
 """
 
 from typing import ClassVar

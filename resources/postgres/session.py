@@ -5,8 +5,8 @@ It may import the drivers, `types` and the endpoint.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
-from typing import LiteralString, cast
 
 import adbc_driver_manager
 import psycopg
@@ -14,18 +14,24 @@ import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 from psycopg.conninfo import make_conninfo
 
+from matrix_defs.errors import MatrixError, ReadError
 from matrix_defs.table import Column
 from resources.endpoints.endpoint import Endpoint
+from resources.endpoints.probe import unavailable
 from resources.postgres.types import from_driver, to_driver
 from resources.relay import Relay
 
-DRIVER_ERRORS = (psycopg.Error, adbc_driver_manager.Error, pa.ArrowException)
+DRIVER_ERRORS = (psycopg.Error, adbc_driver_manager.Error, pa.ArrowException, OSError)
+"""What the drivers raise; OSError is what Arrow's C stream makes of an error in the middle of a result."""
 
 CONNECT_SECONDS = 10
 
 
 class Session:
-    """Connections that open when first used and close with `close`; afterwards they may open again."""
+    """Connections that open when first used and close with `close`; afterwards they may open again.
+
+    Opening one raises SystemUnavailableError where nobody answers or the login is refused.
+    """
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
@@ -48,12 +54,22 @@ class Session:
     @cached_property
     def sql(self) -> psycopg.Connection:
         """The connection for statements, in autocommit: transactions are begun and ended by statements."""
-        return psycopg.connect(self.conninfo(), autocommit=True)
+        return self.connect(autocommit=True)
 
     @cached_property
     def arrow(self) -> dbapi.Connection:
         """The connection for Arrow, in autocommit."""
-        return dbapi.connect(self.conninfo(), autocommit=True)
+        try:
+            return dbapi.connect(self.conninfo(), autocommit=True)
+        except adbc_driver_manager.Error as error:
+            raise unavailable(self._endpoint, str(error)) from None
+
+    def connect(self, *, autocommit: bool = False, **extra: str) -> psycopg.Connection:
+        """A connection of the caller's own, to be closed by the caller; `extra` are words of the connection string."""
+        try:
+            return psycopg.connect(self.conninfo(**extra), autocommit=autocommit)
+        except psycopg.OperationalError as error:
+            raise unavailable(self._endpoint, str(error)) from None
 
     def close(self) -> None:
         """Close what is open; safe to call twice."""
@@ -67,11 +83,11 @@ class Session:
 
     def execute(self, text: str) -> int:
         """Run one statement; return the rows it affected."""
-        return max(0, self.sql.execute(cast(LiteralString, text)).rowcount)
+        return max(0, self.sql.execute(text).rowcount)
 
     def value(self, text: str) -> str | int | None:
         """Return the first column of the first row; None where there is none."""
-        row = self.sql.execute(cast(LiteralString, text)).fetchone()
+        row = self.sql.execute(text).fetchone()
         return row[0] if row else None
 
     def write(self, namespace: str, table: str, columns: Sequence[Column], chunks: Iterable[pa.RecordBatch]) -> int:
@@ -95,6 +111,31 @@ class Session:
             for batch in cursor.fetch_record_batch():
                 if batch.num_rows:
                     yield from_driver(batch, columns)
+
+
+def explain(error: BaseException) -> str:
+    """Return one line of what the server said. Its DETAIL is left out, because it may show rows."""
+    if isinstance(error, psycopg.Error):
+        said, state = error.diag.message_primary, error.sqlstate
+        if isinstance(error, psycopg.errors.DependentObjectsStillExist):
+            said = f"{said}: {error.diag.message_detail}"
+    else:
+        details: dict[str | bytes, bytes] = dict(getattr(error, "details", None) or ())
+        said, state = details.get(b"PG_DIAG_MESSAGE_PRIMARY", b"").decode(), getattr(error, "sqlstate", None)
+    if said:
+        return f"{' '.join(said.split())} ({state})"
+    return " ".join(str(error).split("\n")[0].split())
+
+
+@contextmanager
+def explained(doing: str) -> Iterator[None]:
+    """Turn a driver's error into ReadError of one line."""
+    try:
+        yield
+    except MatrixError:
+        raise
+    except DRIVER_ERRORS as error:
+        raise ReadError(f"PostgreSQL, {doing}: {explain(error)}") from error
 
 
 def _driver_schema(columns: Sequence[Column]) -> pa.Schema:

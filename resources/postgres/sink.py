@@ -1,7 +1,7 @@
 """PostgreSQL as a sink.
 
-Here lives how rows and statements reach the server; what is said lives in `dialect`, the course of a load in `sql_sink`.
-It may import `sql_sink`, `session` and `dialect`.
+Here lives how rows and statements reach the server; what is said lives in `dialect`, the course of a load in
+`sql_sink`. It may import `sql_sink`, `session` and `dialect`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ from matrix_defs.staging import null_key_error
 from matrix_defs.table import Column
 from resources.endpoints.endpoint import Endpoint
 from resources.postgres.dialect import PostgresDialect
-from resources.postgres.session import DRIVER_ERRORS, Session
+from resources.postgres.session import DRIVER_ERRORS, Session, explain
 from resources.sql import Plan
 from resources.sql_sink import SqlSink
 
@@ -52,13 +52,19 @@ class PostgresSink(SqlSink):
         return self._session.write(namespace, table, columns, chunks)
 
     def write_encoded(self, plan: Plan, batch: Batch) -> int:
-        """Pass another PostgreSQL's binary COPY through, undecoded."""
+        """Pass another PostgreSQL's binary COPY through, undecoded; the staging table refuses NULL keys."""
         names = self.dialect.names([column.name for column in plan.written])
         statement = f"COPY {self.dialect.staged(plan.target)} ({names}) FROM STDIN (FORMAT BINARY)"
         with self._session.sql.cursor() as cursor:
-            with cursor.copy(statement) as copy:  # type: ignore[call-overload]
-                for chunk in batch:
-                    copy.write(chunk)
+            try:
+                with cursor.copy(statement) as copy:
+                    for chunk in batch:
+                        copy.write(chunk)
+            except psycopg.errors.NotNullViolation as error:
+                column = error.diag.column_name
+                if column in plan.target.table.key:
+                    raise null_key_error(column) from None
+                raise
             return cursor.rowcount
 
     def read(self, target: LoadTarget) -> pa.Table:
@@ -78,9 +84,5 @@ class PostgresSink(SqlSink):
         self._session.close()
 
     def explain(self, error: BaseException) -> str:
-        """The server's first line; its detail would show rows."""
-        if isinstance(error, psycopg.errors.NotNullViolation) and error.diag.column_name:
-            return str(null_key_error(error.diag.column_name))
-        if isinstance(error, psycopg.Error) and error.diag.message_primary:
-            return f"{error.diag.message_primary} ({error.sqlstate})"
-        return " ".join(str(error).split("\n")[0].split())
+        """The server's own sentence, without rows."""
+        return explain(error)

@@ -4,14 +4,13 @@ Here live seeding, changing and the reads by query; the change stream lives in `
 `dialect` and `cursor_read`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
 import psycopg
 import pyarrow as pa
 
-from matrix_defs.errors import MatrixError, ReadError
 from matrix_defs.ports import (
     Batch,
     Changes,
@@ -31,7 +30,7 @@ from resources.cursor_read import CursorRead
 from resources.endpoints.endpoint import Endpoint
 from resources.postgres.cdc import ChangeStream
 from resources.postgres.dialect import PostgresDialect
-from resources.postgres.session import DRIVER_ERRORS, Session
+from resources.postgres.session import Session, explained
 from resources.types_table import represent
 
 COPY_CHUNK_BYTES = 1 << 20
@@ -60,7 +59,7 @@ class PostgresSource:
 
     def seed(self, rows: pa.Table) -> None:
         """Create schema and table, and copy the rows in."""
-        with _explained("seeding"):
+        with explained("seeding"):
             self._session.execute(f"CREATE SCHEMA {self.dialect.quote(self._namespace)}")
             columns = ", ".join(self.dialect.definition(column) for column in self._table.columns)
             key = self.dialect.names(self._table.key)
@@ -69,7 +68,7 @@ class PostgresSource:
 
     def apply(self, changes: Changes) -> None:
         """Stage the rows of every change, then run one statement per change in one transaction."""
-        with _explained("changing"):
+        with explained("changing"):
             staged = [self._staged(f"change_{number}", change.rows) for number, change in enumerate(changes)]
             with self._session.sql.transaction():
                 for change, name in zip(changes, staged, strict=True):
@@ -79,15 +78,15 @@ class PostgresSource:
 
     def hold(self, rows: pa.Table) -> "HeldTransaction":
         """Insert the rows in a transaction on a connection of its own, which stays open."""
-        with _explained("holding a transaction open"):
+        with explained("holding a transaction open"):
             staged = self._staged("held", rows)
-            connection = psycopg.connect(self._session.conninfo())
-            connection.execute(self._statement(Op.INSERT, staged))  # type: ignore[call-overload]
+            connection = self._session.connect()
+            connection.execute(self._statement(Op.INSERT, staged))
         return HeldTransaction(connection, lambda: self._session.execute(f"DROP TABLE IF EXISTS {staged}"))
 
     def drop(self) -> None:
         """Drop slot, publication and schema, and close the connections."""
-        with _explained("dropping"):
+        with explained("dropping"):
             self._stream.drop()
             self._session.execute(f"DROP SCHEMA IF EXISTS {self.dialect.quote(self._namespace)} CASCADE")
             self._session.close()
@@ -103,7 +102,8 @@ class PostgresSource:
         return name
 
     def _statement(self, op: Op, staged: str) -> str:
-        same_key = " AND ".join(f"t.{self.dialect.quote(name)} = c.{self.dialect.quote(name)}" for name in self._table.key)
+        key = map(self.dialect.quote, self._table.key)
+        same_key = " AND ".join(f"t.{name} = c.{name}" for name in key)
         match op:
             case Op.INSERT:
                 return f"INSERT INTO {self._name} ({self._columns}) SELECT {self._columns} FROM {staged}"
@@ -123,12 +123,11 @@ class PostgresSource:
             case ReadMode.XMIN:
                 return self._xmin(request.position)
             case ReadMode.CHANGES:
-                with _explained("reading changes"):
+                with explained("reading changes"):
                     return self._stream.read(request.position)
             case _ if Encoding.POSTGRES_COPY_BINARY in request.encodings:
                 query = f"SELECT {self._columns} FROM {self._name}{self._where(request.scope)}"
-                chunks = _read_errors(self._copy(query))
-                return Batch(self._table.schema, chunks, lambda: ReadEnd(None), encoding=Encoding.POSTGRES_COPY_BINARY)
+                return self._batch(self._copy(query), lambda: ReadEnd(None), Encoding.POSTGRES_COPY_BINARY)
             case _:
                 return self._batch(self._rows(self._where(request.scope)), lambda: ReadEnd(None))
 
@@ -154,7 +153,8 @@ class PostgresSource:
 
         The bound is the oldest transaction still running in the snapshot of the rows, with its epoch: the highest
         xmin seen would lose a transaction that began earlier and commits later. xmin holds the low 32 bits only, so
-        the comparison is modulo 2^32 and holds for bounds less than 2^31 transactions old; an older bound reads all.
+        the comparison is modulo 2^32 and holds for bounds less than 2^31 transactions old; an older bound reads all,
+        and so does one from the future, which another server must have set.
         https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-PG-SNAPSHOT
         """
         reached: list[int] = []
@@ -162,14 +162,19 @@ class PostgresSource:
 
         def chunks() -> Iterator[pa.RecordBatch]:
             with self._snapshot():
-                reached.append(self._arrow_value("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"))
-                yield from self._rows(_unseen_since(position, reached[0]))
+                oldest, following = self._running()
+                reached.append(oldest)
+                yield from self._rows(unseen_since(position, oldest, following))
                 listed.append(self._keys())
 
         return self._batch(chunks(), lambda: ReadEnd(Position({"xmin": reached[0]}), listed[0]))
 
-    def _batch(self, chunks: Iterator[pa.RecordBatch], end: Callable[[], ReadEnd]) -> Batch:
-        return Batch(self._table.schema, _read_errors(chunks), end)
+    def _batch(
+        self, chunks: Iterator[Chunk], end: Callable[[], ReadEnd], encoding: Encoding = Encoding.ARROW
+    ) -> Batch:
+        """Closing the batch ends its transaction at once, also in the middle: its locks would block a DROP."""
+        stream = _read_errors(chunks)
+        return Batch(self._table.schema, stream, end, encoding=encoding, close=stream.close)
 
     def _rows(self, where: str) -> Iterator[pa.RecordBatch]:
         return self._session.rows(f"SELECT {self._columns} FROM {self._name}{where}", self._table.columns)
@@ -182,9 +187,9 @@ class PostgresSource:
 
     def _copy(self, query: str) -> Iterator[bytes]:
         """Bytes of a binary COPY, joined so that Python touches chunks and not rows."""
-        buffered: list[bytes] = []
+        buffered: list[bytes | bytearray | memoryview] = []
         size = 0
-        with self._session.sql.cursor().copy(f"COPY ({query}) TO STDOUT (FORMAT BINARY)") as copy:  # type: ignore[call-overload]
+        with self._session.sql.cursor().copy(f"COPY ({query}) TO STDOUT (FORMAT BINARY)") as copy:
             for row in copy:
                 buffered.append(row)
                 size += len(row)
@@ -216,21 +221,24 @@ class PostgresSource:
         with self._session.arrow.cursor() as cursor:
             cursor.execute(text)
 
-    def _arrow_value(self, query: str) -> int:
+    def _running(self) -> tuple[int, int]:
+        """The oldest transaction still running in this snapshot and the first not yet begun, with their epochs."""
         with self._session.arrow.cursor() as cursor:
-            cursor.execute(query)
-            return int(cursor.fetchone()[0])
+            columns = "pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint"
+            cursor.execute(f"SELECT {columns} FROM pg_current_snapshot() AS s")
+            oldest, following = cursor.fetchone()
+        return oldest, following
 
     # ------------------------------------------------------------------ position
 
     def release(self, position: Position) -> None:
         """Advance the slot to a position that the sink has committed; other positions keep nothing here."""
-        with _explained("releasing the slot"):
+        with explained("releasing the slot"):
             self._stream.release(position)
 
     def released(self) -> Position | None:
         """The position up to which the slot was released; None without a slot."""
-        with _explained("asking for the slot"):
+        with explained("asking for the slot"):
             return self._stream.released()
 
     def represent(self, table: TableSpec, rows: pa.Table) -> pa.Table:
@@ -256,24 +264,20 @@ class HeldTransaction:
         self._connection.close()
 
 
-def _unseen_since(position: Position | None, current: int) -> str:
-    if position is None or current - position.value["xmin"] >= _XID_HORIZON:
+def unseen_since(position: Position | None, oldest: int, following: int) -> str:
+    """Return the WHERE that holds for every row written at or after the position's bound; empty = read all rows.
+
+    `oldest` is the oldest transaction still running, `following` the first not yet begun; a row's lies before it.
+    """
+    if position is None:
         return ""
-    low = position.value["xmin"] % _XID_CYCLE
+    bound = position.value["xmin"]
+    if bound > oldest or following - bound > _XID_HORIZON:
+        return ""
+    low = bound % _XID_CYCLE
     return f" WHERE mod(xmin::text::bigint - {low} + {_XID_CYCLE}, {_XID_CYCLE}) < {_XID_HORIZON}"
 
 
-@contextmanager
-def _explained(doing: str) -> Iterator[None]:
-    """Turn a driver's error into ReadError of one line."""
-    try:
-        yield
-    except MatrixError:
-        raise
-    except DRIVER_ERRORS as error:
-        raise ReadError(f"PostgreSQL, {doing}: {' '.join(str(error).split())}") from error
-
-
-def _read_errors(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
-    with _explained("reading"):
+def _read_errors(chunks: Iterator[Chunk]) -> Generator[Chunk, None, None]:
+    with explained("reading"):
         yield from chunks
