@@ -30,8 +30,8 @@ run: $(STAMP)  ## certify every case that can run on local services
 test: $(STAMP)  ## the tests, with real embedded services
 	$(BIN)/python -m pytest $(ARGS)
 
-dev: $(STAMP)  ## the Dagster UI
-	DAGSTER_HOME="$(CURDIR)/.dagster" $(BIN)/matrix instance >/dev/null
+dev: $(STAMP)  ## the Dagster UI, on the same instance as `matrix run`
+	mkdir -p .dagster && ln -sf ../dagster.yaml .dagster/dagster.yaml
 	DAGSTER_HOME="$(CURDIR)/.dagster" $(BIN)/dagster dev -w workspace.yaml
 
 lint: $(STAMP)  ## ruff and mypy
