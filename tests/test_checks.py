@@ -2,95 +2,27 @@
 
 from collections.abc import Callable
 
-import numpy as np
 import pyarrow as pa
 import pytest
+from check_views import SCD2, TABLE, Version, expected, history, key_hashes, seen
 from faults import FAULTS
 from faulty import Fault, FaultySink, FaultySource
 
 from matrix_defs import checks
 from matrix_defs.cases import CASES_BY_ID
 from matrix_defs.checks import CHECK_NAMES, Seen
-from matrix_defs.compare import UNKNOWN, digests, fingerprints
-from matrix_defs.oracle import Counts, Expectation
+from matrix_defs.compare import UNKNOWN
+from matrix_defs.oracle import Counts
 from matrix_defs.ports import LoadReport, Position
 from matrix_defs.result import CaseResult
-from matrix_defs.row_hash import row_hash
 from matrix_defs.run_modes import RunSettings
 from matrix_defs.runner import run_case
 from matrix_defs.strategies import STRATEGIES
-from matrix_defs.strategies.base import Strategy, marks
 from matrix_defs.systems import source_kind
-from matrix_defs.table import Column, LogicalType, TableSpec
 from matrix_defs.workload import WorkloadSpec, build_workload
 
-TABLE = TableSpec(
-    "orders",
-    (
-        Column("id", LogicalType.INT64, nullable=False),
-        Column("value", LogicalType.TEXT),
-        Column("at", LogicalType.INSTANT),
-        Column("day", LogicalType.DATE),
-    ),
-    key=("id",),
-    cursor="at",
-    partition="day",
-)
-MERGE, XMIN, SCD2, APPEND = (STRATEGIES[n] for n in ("incremental_merge", "xmin", "scd2", "incremental_append"))
-CDC = STRATEGIES["cdc"]
+MERGE, XMIN, CDC, APPEND = (STRATEGIES[n] for n in ("incremental_merge", "xmin", "cdc", "incremental_append"))
 SETTINGS = RunSettings(workload=WorkloadSpec(rows=50, wide_columns=0))
-
-Row = tuple[int, str | None, int]
-"""Key, value, ordinal of the load."""
-Version = tuple[int, str | None, int, int | None]
-"""Key, value, ordinals of the loads that opened and closed it."""
-
-
-def table(rows: list[tuple]) -> pa.Table:
-    ids, values = [row[0] for row in rows], [row[1] for row in rows]
-    columns = {"id": ids, "value": values, "at": [None] * len(rows), "day": [None] * len(rows)}
-    return pa.table([pa.array(columns[field.name], field.type) for field in TABLE.schema], schema=TABLE.schema)
-
-
-def seen(*rows: Row, strategy: Strategy = MERGE) -> Seen:
-    """A target of rows."""
-    loads = pa.array([row[2] for row in rows], pa.int64())
-    return Seen(table([*rows]).append_column("load", loads), TABLE, TABLE.key, strategy)
-
-
-def history(*versions: Version) -> Seen:
-    """A target of versions."""
-    rows = table([*versions])
-    made = {
-        "row_hash": row_hash(rows, TABLE.hashed),
-        "load": pa.array([v[2] for v in versions], pa.int64()),
-        "valid_from": pa.array([v[2] for v in versions], pa.int64()),
-        "valid_to": pa.array([v[3] for v in versions], pa.int64()),
-    }
-    for name, column in made.items():
-        rows = rows.append_column(name, column)
-    return Seen(rows, TABLE, TABLE.key, SCD2)
-
-
-def expected(target: Seen, live: tuple[int, ...] = (), gone: tuple[int, ...] = ()) -> Expectation:
-    """What must result, when that is what the target holds."""
-    content, kept = row_hash(target.rows, TABLE.hashed), marks(target.strategy)
-    without_load = [name for name in kept if name != "load"]
-    return Expectation(
-        fingerprints=np.sort(fingerprints(target.rows, TABLE.key, content, kept)),
-        fingerprints_without_load=np.sort(fingerprints(target.rows, TABLE.key, content, without_load)),
-        null_counts={name: target.rows.column(name).null_count for name in TABLE.names},
-        rows=target.rows.num_rows,
-        counts=(),
-        live_keys=key_hashes(*live),
-        gone_keys=key_hashes(*gone),
-        open_keys=digests(target.current, TABLE.key),
-    )
-
-
-def key_hashes(*ids: int) -> np.ndarray:
-    return digests(pa.table({"id": pa.array(ids, pa.int64())}), ["id"])
-
 
 def play(fault: Fault) -> CaseResult:
     case = CASES_BY_ID["postgres_to_postgres__incremental_merge"]
@@ -109,7 +41,7 @@ P1, P2 = Position({"n": 1}), Position({"n": 2})
 
 def position(**other: object) -> str:
     told = {"committed": P2, "reached": P2, "before": P1, "stays": False, "reported": P2, **other}
-    return checks.position_committed([LoadReport(position=told.pop("reported"))], **told)  # type: ignore[arg-type]
+    return checks.position_committed([LoadReport(position=told.pop("reported"))], **told)
 
 
 def after_a_case(name: str, fault: Fault) -> str:

@@ -151,4 +151,4 @@ def test_every_row_of_a_growing_table_arrives_exactly_once(steps: list[tuple[lis
         arrived += delivered
         assert sorted(arrived) == sorted((key, value) for key, _, value in held)
         assert delivered or position == before
-        assert position is None or position.value["cursor"] == read(None, rows(*held))[1].value["cursor"]  # type: ignore[union-attr]
+        assert position is None or position.value["cursor"] == read(None, rows(*held))[1].value["cursor"]

@@ -46,6 +46,7 @@ def test_a_day_that_was_added_to_the_range_is_unfinished() -> None:
 
 def test_backfills_do_not_share_their_chunks() -> None:
     ledger = with_finished(with_finished(None, "baseline", FIRST), "changes", SECOND)
+    assert [name for name, _ in with_finished(ledger, "baseline", THIRD).value["backfills"]] == ["changes", "baseline"]
     assert unfinished(ledger, "baseline", RANGE) == (SECOND, THIRD)
     assert unfinished(ledger, "changes", RANGE) == (FIRST, THIRD)
 

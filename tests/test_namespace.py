@@ -35,7 +35,7 @@ def test_a_name_tells_the_utc_second_in_which_its_run_began() -> None:
     assert started_at(sink_namespace(run, CASE)) == SECOND
     assert started_at(source_namespace(run, CASE)) == SECOND
     before = datetime.now(UTC).replace(microsecond=0)
-    assert before <= started_at(sink_namespace(new_run(), CASE)) <= datetime.now(UTC)  # type: ignore[operator]
+    assert before <= started_at(sink_namespace(new_run(), CASE)) <= datetime.now(UTC)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """A case is told from seeding to verdict: in its order, on its own clock, and ends in one verdict whatever happens."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +10,7 @@ import pyarrow.compute as pc
 import pytest
 from faults import FAULTS
 from faulty import Fault, FaultySink, FaultySource
+from told import Diary, ToldSink, ToldSource
 
 from matrix_defs import runner
 from matrix_defs.cases import CASES_BY_ID
@@ -19,7 +19,7 @@ from matrix_defs.errors import LoadError, ReadError
 from matrix_defs.ledger import unfinished
 from matrix_defs.memory_sink import MemorySink
 from matrix_defs.memory_source import MemorySource
-from matrix_defs.ports import Batch, Changes, Load, LoadReport, LoadTarget, Op, Partitions, Position, ReadRequest
+from matrix_defs.ports import Changes, LoadTarget, Op, Partitions, Position
 from matrix_defs.result import CaseResult, Verdict
 from matrix_defs.run_modes import RunMode, RunSettings
 from matrix_defs.runner import LONGEST_REASON, run_case
@@ -36,93 +36,6 @@ TABLE = build_workload(SPEC).table
 RUN = "0123456789ab"
 MERGE = "incremental_merge"
 ENDPOINTS = {"source": {"system": "postgres", "emulator": True}, "sink": {"system": "postgres"}}
-
-
-class Diary:
-    """What happened, in order: entries are `who: what`."""
-
-    def __init__(self) -> None:
-        self.entries: list[str] = []
-
-    def note(self, entry: str) -> None:
-        self.entries.append(entry)
-
-
-class ToldSource(MemorySource):
-    """A source that notes what it is asked, and raises where it is told to."""
-
-    def __init__(self, diary: Diary, fails: dict[str, Exception] | None = None) -> None:
-        super().__init__(SourceKind.STATE, TABLE)
-        self._diary, self._fails = diary, fails or {}
-
-    def _note(self, what: str) -> None:
-        self._diary.note(f"source: {what}")
-        if what in self._fails:
-            raise self._fails[what]
-
-    def seed(self, rows: pa.Table) -> None:
-        self._note("seed")
-        super().seed(rows)
-
-    def apply(self, changes: Changes) -> None:
-        self._note("apply")
-        super().apply(changes)
-
-    def hold(self, rows: pa.Table) -> Any:
-        self._note("hold")
-        return ToldHeld(super().hold(rows), self._note)
-
-    def read(self, request: ReadRequest) -> Batch:
-        self._note("read")
-        return super().read(request)
-
-    def release(self, position: Position) -> None:
-        self._note("release")
-
-    def drop(self) -> None:
-        self._note("drop")
-        super().drop()
-
-
-class ToldHeld:
-    """Held rows that note what becomes of them."""
-
-    def __init__(self, held: Any, note: Callable[[str], None]) -> None:
-        self._held, self._note = held, note
-
-    def commit(self) -> None:
-        self._note("commit held")
-        self._held.commit()
-
-    def rollback(self) -> None:
-        self._note("rollback held")
-        self._held.rollback()
-
-
-class ToldSink(MemorySink):
-    """A sink that notes what it is asked, and raises where it is told to."""
-
-    def __init__(self, diary: Diary, fails: dict[str, Exception] | None = None) -> None:
-        super().__init__()
-        self._diary, self._fails, self._drops = diary, fails or {}, 0
-
-    def _note(self, what: str) -> None:
-        self._diary.note(f"sink: {what}")
-        if what in self._fails:
-            raise self._fails[what]
-
-    def create(self, target: LoadTarget) -> None:
-        self._note("create")
-        super().create(target)
-
-    def load(self, target: LoadTarget, load: Load, batch: Batch, steps: Any) -> LoadReport:
-        self._note("load")
-        return super().load(target, load, batch, steps)
-
-    def drop(self, target: LoadTarget) -> None:
-        self._drops += 1
-        self._note("drop" if self._drops == 1 else "drop at the end")
-        super().drop(target)
 
 
 def play(
@@ -145,7 +58,7 @@ def faulty(fault: str, name: str = MERGE, settings: RunSettings = SETTINGS) -> C
 
 def test_the_story_is_told_in_its_order() -> None:
     diary = Diary()
-    assert play(source=ToldSource(diary), sink=ToldSink(diary)).verdict is Verdict.PASSED
+    assert play(source=ToldSource(TABLE, diary), sink=ToldSink(diary)).verdict is Verdict.PASSED
     load = ["source: read", "sink: load", "source: release"]
     assert diary.entries == [
         "source: drop", "sink: drop", "source: seed", "sink: create", *load,
@@ -247,7 +160,7 @@ def test_the_namespace_of_a_failed_case_is_kept_only_if_that_is_asked_for() -> N
     ):
         diary = Diary()
         fails = {"release": ReadError("no")} if verdict is Verdict.FAILED else {}
-        result = play(source=ToldSource(diary, fails), sink=ToldSink(diary), settings=settings)
+        result = play(source=ToldSource(TABLE, diary, fails), sink=ToldSink(diary), settings=settings)
         assert result.verdict is verdict
         assert ("sink: drop at the end" not in diary.entries) is kept
         assert (diary.entries.count("source: drop") == 1) is kept
@@ -255,7 +168,7 @@ def test_the_namespace_of_a_failed_case_is_kept_only_if_that_is_asked_for() -> N
 
 def test_held_rows_are_rolled_back_even_where_the_namespace_is_kept() -> None:
     diary = Diary()
-    source = ToldSource(diary, {"apply": ReadError("connection lost")})
+    source = ToldSource(TABLE, diary, {"apply": ReadError("connection lost")})
     assert play(source=source, sink=ToldSink(diary), settings=KEEPING).verdict is Verdict.FAILED
     assert diary.entries[-1] == "source: rollback held"
 
@@ -272,7 +185,7 @@ def test_held_rows_are_rolled_back_even_where_the_namespace_is_kept() -> None:
 @pytest.mark.parametrize("where", ["create", "load"])
 def test_an_error_is_a_failed_verdict_with_its_reason_in_one_line(error: Exception, reason: str, where: str) -> None:
     diary = Diary()
-    result = play(source=ToldSource(diary), sink=ToldSink(diary, {where: error}))
+    result = play(source=ToldSource(TABLE, diary), sink=ToldSink(diary, {where: error}))
     assert (result.verdict, result.reason) == (Verdict.FAILED, reason)
     assert diary.entries[-2:] == ["source: drop", "sink: drop at the end"]
 
@@ -284,7 +197,7 @@ def test_a_reason_that_is_too_long_is_cut() -> None:
 
 
 def test_an_interrupt_passes_through() -> None:
-    source = ToldSource(Diary(), {"read": KeyboardInterrupt()})  # type: ignore[dict-item]
+    source = ToldSource(TABLE, Diary(), {"read": KeyboardInterrupt()})
     with pytest.raises(KeyboardInterrupt):
         play(source=source)
 
@@ -292,7 +205,7 @@ def test_an_interrupt_passes_through() -> None:
 def test_a_case_that_cannot_be_cleaned_up_has_failed_and_both_ends_are_tried() -> None:
     diary = Diary()
     sink = ToldSink(diary, {"drop at the end": RuntimeError("still in use")})
-    result = play(source=ToldSource(diary), sink=sink)
+    result = play(source=ToldSource(TABLE, diary), sink=sink)
     assert (result.verdict, result.reason) == (Verdict.FAILED, "cleaning up failed: still in use")
     assert all(check.passed for check in result.checks)
     assert diary.entries[-2:] == ["source: drop", "sink: drop at the end"]
@@ -302,7 +215,7 @@ def test_what_failed_first_is_told_beside_what_could_not_be_cleaned_up() -> None
     fails: dict[str, Exception] = {"apply": ReadError("lost"), "rollback held": RuntimeError("gone")}
     diary = Diary()
     sink = ToldSink(diary, {"drop at the end": RuntimeError("still in use")})
-    result = play(source=ToldSource(diary, fails), sink=sink)
+    result = play(source=ToldSource(TABLE, diary, fails), sink=sink)
     assert result.reason == "lost; cleaning up failed: gone; cleaning up failed: still in use"
     assert diary.entries[-3:] == ["source: rollback held", "source: drop", "sink: drop at the end"]
 

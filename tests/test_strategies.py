@@ -152,7 +152,7 @@ def shown(target: pa.Table) -> list[str]:
 
 
 def _shown(row: dict[str, object]) -> str:
-    number = row["day"].day  # type: ignore[union-attr,attr-defined]
+    number = row["day"].day
     text = f"{row['id']}{row['value']}{'' if number == 1 else f'.{number}'}@{row['load']}"
     return f"{text}[{row['valid_from']},{row['valid_to'] or ''})" if "valid_from" in row else text
 

@@ -31,7 +31,7 @@ SETTINGS: dict[str, Any] = {
     # Deleted rows are marked in a small part beside the others: 10 ms, where rewriting parts of 136 columns takes 100
     # and waits for background threads. Tables that are not made for it are rewritten all the same
     # (https://clickhouse.com/docs/operations/settings/settings#lightweight_delete_mode).
-    "lightweight_delete_mode": "alter_update",
+    "lightweight_delete_mode": "lightweight_update",
     # A replayed insert is an insert, not a duplicate to be dropped.
     "insert_deduplicate": 0,
     # Memory: 5 million narrow rows pass from staging to target in 0.75 instead of 1.3 GiB, and no slower on two cores.
