@@ -54,22 +54,15 @@ class Exclusion:
 def _exclusion(case: Case) -> Exclusion | None:
     """Return why the combination is no case; None if it is one."""
     source, sink = FACTS[case.source].label, FACTS[case.sink].label
-    log_sink = case.sink is System.KAFKA
+    log_sink, no_postgres = case.sink is System.KAFKA, case.source is not System.POSTGRES
+    never = ExclusionKind.NEVER
     rules: dict[str, tuple[bool, ExclusionKind, str]] = {
-        "partition_replace": (
-            log_sink, ExclusionKind.NEVER, f"{sink} is a log: it has no partitions by value that could be exchanged."
-        ),
-        "scd2": (
-            log_sink, ExclusionKind.NEVER, f"{sink} is a log: it keeps every event already and no version can be closed in place."
-        ),
-        "backfill": (
-            log_sink, ExclusionKind.NEVER, f"{sink} is a log: a chunk that was published cannot be exchanged."
-        ),
-        "xmin": (
-            case.source is not System.POSTGRES, ExclusionKind.NEVER, f"{source} has no xmin: it is a system column of PostgreSQL."
-        ),
+        "partition_replace": (log_sink, never, f"{sink} is a log: it has no partitions by value to exchange."),
+        "scd2": (log_sink, never, f"{sink} is a log: it keeps every event, and no version can be closed in place."),
+        "backfill": (log_sink, never, f"{sink} is a log: a chunk that was published cannot be exchanged."),
+        "xmin": (no_postgres, never, f"{source} has no xmin: it is a system column of PostgreSQL."),
         "cdc": _cdc_rule(case, source),
-    }  # fmt: skip
+    }
     excluded, kind, reason = rules.get(case.strategy_name, (False, ExclusionKind.NEVER, ""))
     return Exclusion(case, kind, reason) if excluded else None
 

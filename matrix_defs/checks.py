@@ -115,7 +115,8 @@ def wide_columns_kept(seen: Seen, expected: Expectation) -> str:
     if not wrong:
         return ""
     name = wrong[0]
-    return f"{len(wrong)} column(s) have another number of NULLs, first {name}: {found[name]}, not {expected.null_counts[name]}"
+    numbers = f"{found[name]}, not {expected.null_counts[name]}"
+    return f"{len(wrong)} column(s) have another number of NULLs, first {name}: {numbers}"
 
 
 def untouched_rows_kept(before: Seen, after: Seen, first_load: int) -> str:
@@ -136,11 +137,15 @@ def replay_is_idempotent(before: Seen, after: Seen) -> str:
     """The same load again leaves the same rows: to the load_id, or but for it where a replay writes the rows anew."""
     seen = [s.fingerprints_without_load if after.strategy.replay_rewrites else s.fingerprints for s in (before, after)]
     same = np.array_equal(np.sort(seen[0]), np.sort(seen[1]))
-    return "" if same else f"a replay with nothing new changed the target: {before.rows.num_rows} -> {after.rows.num_rows} rows"
+    return (
+        ""
+        if same
+        else f"a replay with nothing new changed the target: {before.rows.num_rows} -> {after.rows.num_rows} rows"
+    )
 
 
 def history_valid(seen: Seen, live: Mapping[int, np.ndarray]) -> str:
-    """Versions of a key do not overlap, none is empty or runs backwards, and gaps are times in which the key was absent.
+    """Versions of a key do not overlap, none is empty or runs backwards; gaps are times in which the key was absent.
 
     `live`: for every load by ordinal the sorted hashes of the keys that the source held.
     """
@@ -160,7 +165,11 @@ def history_valid(seen: Seen, live: Mapping[int, np.ndarray]) -> str:
         return f"{int(overlaps.sum())} version(s) overlap the next one of their key"
     last = np.append(~same, True)
     for ordinal, present in live.items():
-        gap_after = (end <= ordinal) & (np.append(np.where(same, start[1:], forever), forever) > ordinal) & ~(last & (end == forever))
+        gap_after = (
+            (end <= ordinal)
+            & (np.append(np.where(same, start[1:], forever), forever) > ordinal)
+            & ~(last & (end == forever))
+        )
         wrong = np.isin(keys[gap_after], present).sum()
         if wrong:
             return f"{int(wrong)} key(s) have no version at load {ordinal}, though the source held them"

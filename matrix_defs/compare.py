@@ -61,7 +61,7 @@ def fingerprints(rows: pa.Table, key: Sequence[str], content: pa.Array, marks: S
     The wide columns are hashed once, into `content`; every comparison after that costs four narrow columns.
     """
     narrow = {name: rows.column(name) for name in (*key, *marks)} | {"_content": content}
-    return row_hash(pa.table(narrow), list(narrow)).to_numpy(zero_copy_only=False)
+    return np.asarray(row_hash(pa.table(narrow), list(narrow)))
 
 
 def altered_cells(rows: pa.Table, held: pa.Table) -> int:
@@ -72,7 +72,7 @@ def altered_cells(rows: pa.Table, held: pa.Table) -> int:
 
 @dataclass(frozen=True)
 class Diff:
-    """What separates two multisets of rows. `missing` and `unexpected` are whole rows; `changed` are the keys on both sides."""
+    """What separates two multisets of rows: rows on one side only, and keys that are on both with other values."""
 
     missing: pa.Table
     """Rows that must be there and are not, and whose key is not there either."""
@@ -109,9 +109,14 @@ class Diff:
         shown: list[dict[str, str]] = []
         for kind, rows in (("missing", self.missing), ("unexpected", self.unexpected)):
             shown += [{"kind": kind, "row": _text(row)} for row in rows.slice(0, limit).to_pylist()]
-        old_rows, new_rows = self.changed_expected.slice(0, limit).to_pylist(), self.changed_actual.slice(0, limit).to_pylist()
+        old_rows, new_rows = (
+            self.changed_expected.slice(0, limit).to_pylist(),
+            self.changed_actual.slice(0, limit).to_pylist(),
+        )
         for old, new in zip(old_rows, new_rows, strict=True):
-            cells = {name: f"{_show(old[name])} -> {_show(new[name])}" for name in old if repr(old[name]) != repr(new[name])}
+            cells = {
+                name: f"{_show(old[name])} -> {_show(new[name])}" for name in old if repr(old[name]) != repr(new[name])
+            }
             shown.append({"kind": "changed", "row": _text(dict(list(old.items())[:4])), "cells": _text(cells)})
         return shown[:limit]
 
@@ -166,4 +171,7 @@ def _show(value: object) -> str:
 
 
 def _text(cells: dict[str, Any]) -> str:
-    return ", ".join(f"{name}={value if isinstance(value, str) and '->' in value else _show(value)}" for name, value in list(cells.items())[:8])
+    return ", ".join(
+        f"{name}={value if isinstance(value, str) and '->' in value else _show(value)}"
+        for name, value in list(cells.items())[:8]
+    )

@@ -26,4 +26,4 @@ class LoadError(MatrixError):
 
 
 class UnsupportedStepError(MatrixError):
-    """A plan asks a system for a step that it declares impossible. Exclusions keep this from happening: a bug if raised."""
+    """A plan asks a system for a step that it declares impossible. Exclusions prevent that: a bug if raised."""

@@ -30,7 +30,9 @@ class MemorySink:
 
     def load(self, target: LoadTarget, load: Load, batch: Batch, steps: Sequence[Step]) -> LoadReport:
         """Stage the batch, run the steps and keep the position."""
-        staged = pa.Table.from_batches(list(staged_rows(target, load, batch, with_changes=True)), _staged_schema(target))
+        staged = pa.Table.from_batches(
+            list(staged_rows(target, load, batch, with_changes=True)), _staged_schema(target)
+        )
         end = batch.end()
         done = run_steps(target, load, Tables(self._targets[target.namespace], staged, end.keys), steps)
         self._targets[target.namespace] = done.target

@@ -53,7 +53,7 @@ class SourceModel:
         self._events: list[pa.Table] = []
         self._sequence = 0
         self.mark = Mark(0, None, self._state)
-        """How far reads have come; a read with nothing new leaves the same object, and setting it back repeats reads."""
+        """How far reads have come; a read with nothing new leaves the same object, setting it back repeats reads."""
         self._insert(rows)
 
     @property
@@ -118,8 +118,12 @@ class SourceModel:
 
     def _delete(self, keys: pa.Table) -> None:
         self._state = without_keys_of(self._state, keys, self._table.key)
-        nothing = {name: pa.nulls(keys.num_rows, self._state.schema.field(name).type) for name in self._state.column_names}
-        self._record(pa.table(nothing | {name: keys.column(name) for name in self._table.key}, self._state.schema), DELETE)
+        nothing = {
+            name: pa.nulls(keys.num_rows, self._state.schema.field(name).type) for name in self._state.column_names
+        }
+        self._record(
+            pa.table(nothing | {name: keys.column(name) for name in self._table.key}, self._state.schema), DELETE
+        )
 
     def _record(self, rows: pa.Table, op: str) -> None:
         self._events.append(_marked(rows, op, self._sequence))
@@ -158,7 +162,9 @@ class Expected:
     """The keys that the source held at an earlier stage and holds no more."""
 
 
-def fold(strategy: Strategy, kind: SourceKind, workload: Workload, represent: Represent = lambda rows: rows) -> dict[Stage, Expected]:
+def fold(
+    strategy: Strategy, kind: SourceKind, workload: Workload, represent: Represent = lambda rows: rows
+) -> dict[Stage, Expected]:
     """Fold the strategy's `expect` over the story. `represent` is how source and sink together can hold a row."""
     key = target_key(strategy, workload)
     model = SourceModel(kind, workload.table, represent(workload.baseline))
@@ -226,11 +232,16 @@ class Expectation:
     """Sorted hashes of the source keys in the expected target, for versions in the open ones."""
 
 
-def expectations(strategy: Strategy, kind: SourceKind, workload: Workload, represent: Represent | None = None) -> dict[Stage, Expectation]:
+def expectations(
+    strategy: Strategy, kind: SourceKind, workload: Workload, represent: Represent | None = None
+) -> dict[Stage, Expectation]:
     """Return what every stage must result in. Without `represent` (all values survive) the answer is remembered."""
     if represent is None:
         return _remembered(strategy.name, kind, workload.spec)
-    return {stage: _digest(strategy, workload, expected) for stage, expected in fold(strategy, kind, workload, represent).items()}
+    return {
+        stage: _digest(strategy, workload, expected)
+        for stage, expected in fold(strategy, kind, workload, represent).items()
+    }
 
 
 @lru_cache(maxsize=40)
@@ -244,7 +255,9 @@ def _digest(strategy: Strategy, workload: Workload, expected: Expected) -> Expec
     current = rows.filter(pc.is_null(rows.column("valid_to"))) if strategy.keeps_history else rows
     return Expectation(
         fingerprints=np.sort(fingerprints(rows, key, content, marks(strategy))),
-        fingerprints_without_load=np.sort(fingerprints(rows, key, content, [m for m in marks(strategy) if m != "load"])),
+        fingerprints_without_load=np.sort(
+            fingerprints(rows, key, content, [m for m in marks(strategy) if m != "load"])
+        ),
         null_counts={name: rows.column(name).null_count for name in workload.table.names},
         rows=rows.num_rows,
         counts=expected.counts,

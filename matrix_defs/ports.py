@@ -54,7 +54,7 @@ class ReadMode(StrEnum):
     SNAPSHOT = "snapshot"
     """All present rows."""
     INCREMENTAL = "incremental"
-    """State source: rows with cursor >= position, less those that the position lists. Log source: non-tombstone events."""
+    """State source: rows with cursor >= position, less those that it lists. Log source: events, less tombstones."""
     INCREMENTAL_AND_DELETES = "incremental_and_deletes"
     """As incremental, plus what shows deletes: the complete key list (state source) or the tombstones (log source)."""
     WINDOW = "window"
@@ -197,7 +197,7 @@ class Batch:
         self._exhausted = True
 
     def end(self) -> ReadEnd:
-        """Return what the read reached, asking the source once. Raises ReadError if the stream was not read to its end."""
+        """Return what the read reached; the source is asked once. Raises ReadError before the stream was read out."""
         if not self._exhausted:
             raise ReadError("the end of a batch was asked for before its rows were read; read the stream first")
         if self._known is None:
@@ -289,6 +289,8 @@ class LoadTarget:
     """Rows are versions with `valid_from` and `valid_to`, half-open; `valid_to` is NULL while the version is open."""
     partitioned: bool = False
     """The table is partitioned by the partition column, one partition a day."""
+    appends: bool = False
+    """The target is a list of deliveries, without a key."""
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -296,7 +298,10 @@ class LoadTarget:
         extra = [Column("row_hash", LogicalType.INT64, nullable=False)] if self.keeps_hash else []
         extra += [LOAD_ID, LOADED_AT]
         if self.keeps_history:
-            extra += [Column("valid_from", LogicalType.INSTANT, nullable=False), Column("valid_to", LogicalType.INSTANT)]
+            extra += [
+                Column("valid_from", LogicalType.INSTANT, nullable=False),
+                Column("valid_to", LogicalType.INSTANT),
+            ]
         return (*self.table.columns, *extra)
 
     @property
@@ -329,7 +334,7 @@ class Load:
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What a load did. Counts are by key: a key rewritten, even identically, is `updated`; for versions a closed one is."""
+    """What a load did. Counts are by key: one rewritten, even identically, is `updated`; so is a version closed."""
 
     staged: int = 0
     inserted: int = 0
@@ -346,8 +351,11 @@ class LoadReport:
 class Sink(Protocol):
     """What a sink can be asked. It learns no strategy's name."""
 
-    supported_steps: frozenset[Step]
     encodings: frozenset[Encoding]
+
+    @property
+    def supported_steps(self) -> frozenset[Step]:
+        """The steps that this sink can do: computed from its dialect, never declared."""
 
     def create(self, target: LoadTarget) -> None:
         """Create the namespace, the empty target and the state table."""

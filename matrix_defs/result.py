@@ -103,7 +103,7 @@ class CaseResult:
         return self.rows / loading if loading else 0.0
 
     def to_json(self) -> dict[str, Any]:
-        """The artifact of the case, valid against docs/result.schema.json. Differing rows are not in it: see `diffs`."""
+        """The artifact of the case, valid against docs/result.schema.json. Differing rows stay out: see `diffs`."""
         return {
             "case_id": self.case.case_id,
             "source": str(self.case.source),

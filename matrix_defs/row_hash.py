@@ -50,7 +50,9 @@ def _little_endian(column: pa.Array) -> np.ndarray:
         column = column.cast(pa.uint8())
     width = column.type.byte_width
     offset = column.offset * width
-    data = np.frombuffer(column.buffers()[1], np.uint8)[offset : offset + len(column) * width].reshape(len(column), width)
+    data = np.frombuffer(column.buffers()[1], np.uint8)[offset : offset + len(column) * width].reshape(
+        len(column), width
+    )
     if column.null_count:
         valid = np.asarray(pc.is_valid(column))
         data = data * valid[:, None].astype(np.uint8)

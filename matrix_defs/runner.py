@@ -1,7 +1,7 @@
 """The story of one case, from seeding to verdict.
 
-Here lives the order of events; what is promised lives in `checks`, what must result in `oracle`, how systems do their
-part behind `ports`. It may import everything pure in this package and no system.
+Here lives the order of events; what is promised lives in `checks`, what was found in `judge`, how systems do their part
+behind `ports`. It may import everything pure in this package and no system.
 """
 
 import logging
@@ -15,11 +15,11 @@ import pyarrow as pa
 
 from matrix_defs import checks
 from matrix_defs.cases import Case
-from matrix_defs.compare import Diff, Loads, altered_cells, diff, with_ordinals
+from matrix_defs.compare import Loads, with_ordinals
 from matrix_defs.errors import LoadError, MatrixError
+from matrix_defs.judge import Judge
 from matrix_defs.ledger import unfinished, with_finished
 from matrix_defs.namespace import sink_namespace
-from matrix_defs.oracle import Expectation, Represent, expectations, fold
 from matrix_defs.ports import (
     Batch,
     Encoding,
@@ -35,10 +35,10 @@ from matrix_defs.ports import (
     Source,
     key_list,
 )
-from matrix_defs.result import CaseResult, Check, LoadResult, Verdict
+from matrix_defs.result import CaseResult, LoadResult, Verdict
 from matrix_defs.run_modes import RunSettings
 from matrix_defs.stopwatch import Stopwatch
-from matrix_defs.story import Stage, backfill_id, finds_nothing_new, scopes, target_key
+from matrix_defs.story import Stage, backfill_id, scopes, target_key
 from matrix_defs.strategies.base import marks
 from matrix_defs.workload import Workload, build_workload
 
@@ -68,7 +68,8 @@ def run_case(
     except Exception as error:  # a driver's surprise fails this case and no other
         log.exception("%s failed", case.case_id)
         reason = f"{type(error).__name__}: {error}"
-    failed = [check for check in play.found.values() if not check.passed]
+    judge = play.judge
+    failed = [check for check in judge.found.values() if not check.passed]
     reason = reason or "; ".join(f"{check.name}: {check.detail}" for check in failed)
     problem = play.close(keep=bool(reason) and settings.keep_on_failure)
     reason = "; ".join(filter(None, (reason, problem)))
@@ -77,14 +78,14 @@ def run_case(
         run_mode=settings.run_mode,
         verdict=Verdict.FAILED if reason else Verdict.PASSED,
         reason=_one_line(reason),
-        checks=tuple(play.found[name] for name in checks.CHECK_NAMES if name in play.found),
+        checks=tuple(judge.found[name] for name in checks.CHECK_NAMES if name in judge.found),
         loads=tuple(play.loads),
-        diffs=play.diffs,
+        diffs=judge.diffs,
         rows=sum(load.staged for load in play.loads),
         seconds=play.stopwatch.seconds(),
         endpoints=endpoints,
         losses=losses,
-        altered_cells=play.altered_cells,
+        altered_cells=judge.altered_cells,
         settings=vars(settings.workload),
         namespace=play.target.namespace,
         started_at=play.started_at,
@@ -100,10 +101,7 @@ class _Play:
     sink: Sink
     settings: RunSettings
     run: str
-    found: dict[str, Check] = field(default_factory=dict)
     loads: list[LoadResult] = field(default_factory=list)
-    diffs: dict[str, Diff] = field(default_factory=dict)
-    altered_cells: int = 0
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -117,7 +115,9 @@ class _Play:
             keeps_hash=self.strategy.keeps_hash,
             keeps_history=self.strategy.keeps_history,
             partitioned=self.strategy.partitioned,
+            appends=self.strategy.appends,
         )
+        self.judge = Judge(self.strategy, self.source.kind, self.workload, self.target)
         self._columns = (*self.workload.table.names, *marks(self.strategy))
         self._held: Held | None = None
         self._reached: Position | None = None
@@ -129,8 +129,7 @@ class _Play:
         self.source.drop()
         self.sink.drop(self.target)
         with self.stopwatch("expect"):
-            represent = self._represent()
-            expected = expectations(self.strategy, self.source.kind, self.workload, represent)
+            self.judge.prepare(self.source, self.sink)
         with self.stopwatch("seed"):
             self.source.seed(self.workload.baseline)
             self.sink.create(self.target)
@@ -140,8 +139,8 @@ class _Play:
                 self._happens(stage)
             if stage is Stage.EMPTIED and seen and not self._refuses_null_key(seen):
                 return
-            seen = self._stage(stage, expected, seen, represent)
-            if stage.value in self.diffs:
+            seen = self._stage(stage, seen)
+            if stage.value in self.judge.diffs:
                 return
 
     def _happens(self, stage: Stage) -> None:
@@ -155,59 +154,34 @@ class _Play:
             if changes:
                 self.source.apply(changes)
 
-    def _stage(self, stage: Stage, expected: Mapping[Stage, Expectation], before: checks.Seen | None, represent: Represent | None) -> checks.Seen:
+    def _stage(self, stage: Stage, before: checks.Seen | None) -> checks.Seen:
+        """Make the stage's loads, look at the target, and judge both; `before` is what was there."""
         position_before = self.sink.position(self.target)
         first_load = len(self.loads) + 1
-        reports = self._chunked(stage) if self.strategy.chunked else [
-            self._load(stage, scope) for scope in scopes(self.strategy, stage, self.workload)
-        ]  # fmt: skip
+        reports = self._loads(stage)
         seen = self._read_back()
         with self.stopwatch("compare"):
-            detail = checks.rows_match(seen, expected[stage])
-            if detail:
-                rows = fold(self.strategy, self.source.kind, self.workload, represent or (lambda rows: rows))[stage].rows
-                self.diffs[stage.value] = diff(rows.select(seen.rows.column_names).cast(seen.rows.schema), seen.rows, self.key)
-                detail = f"{detail}: {self.diffs[stage.value].counts}"
-            self._found("rows_match", stage, detail)
-            self._judge(stage, expected, seen, before, reports, first_load)
+            self.judge.rows(stage, before, seen, reports, first_load)
         committed = self.sink.position(self.target)
-        self._found("position_committed", stage, checks.position_committed(
-            reports,
-            committed=committed,
-            reached=self._reached if reports else position_before,
-            before=position_before,
-            stays=finds_nothing_new(self.strategy, self.source.kind, stage),
-        ))  # fmt: skip
         if committed:
-            self._release(stage, committed)
-        self._found("nothing_left_behind", stage, _listed("left in the namespace", self.sink.leftovers(self.target)))
+            self.source.release(committed)
+        self.judge.position(
+            stage,
+            reports,
+            before=position_before,
+            reached=self._reached if reports else position_before,
+            committed=committed,
+            released=self.source.released(),
+        )
+        self.judge.leftovers(stage, self.sink.leftovers(self.target))
         return seen
 
-    def _judge(
-        self,
-        stage: Stage,
-        expected: Mapping[Stage, Expectation],
-        seen: checks.Seen,
-        before: checks.Seen | None,
-        reports: list[LoadReport],
-        first_load: int,
-    ) -> None:
-        """The checks on one stage's rows and counts."""
-        wanted = expected[stage]
-        self._found("wide_columns_kept", stage, checks.wide_columns_kept(seen, wanted))
-        self._found("counts_reported", stage, checks.counts_reported(reports, wanted.counts, rereads=self.strategy.rereads))
-        if not self.strategy.appends:
-            self._found("keys_unique", stage, checks.keys_unique(seen))
-            self._found("deletes_applied", stage, checks.deletes_applied(seen, wanted))
-        if before and reports:
-            self._found("untouched_rows_kept", stage, checks.untouched_rows_kept(before, seen, first_load))
-        if before and stage is Stage.REPLAY:
-            self._found("replay_is_idempotent", stage, checks.replay_is_idempotent(before, seen))
-        if self.strategy.keeps_history:
-            live = {number: expected[s].live_keys for number, s in enumerate(list(Stage)[: list(Stage).index(stage) + 1], 1)}
-            self._found("history_valid", stage, checks.history_valid(seen, live))
-
     # ------------------------------------------------------------------ loads
+
+    def _loads(self, stage: Stage) -> list[LoadReport]:
+        if self.strategy.chunked:
+            return self._chunked(stage)
+        return [self._load(stage, scope) for scope in scopes(self.strategy, stage, self.workload)]
 
     def _chunked(self, stage: Stage) -> list[LoadReport]:
         """One load per unfinished chunk. The backfill of the changes is broken off after two chunks and resumed."""
@@ -260,13 +234,6 @@ class _Play:
             told = with_ordinals(rows, made, self._columns)
         return checks.Seen(told, self.workload.table, self.key, self.strategy)
 
-    def _release(self, stage: Stage, committed: Position) -> None:
-        self.source.release(committed)
-        released = self.source.released()
-        wrong = released is not None and released != committed
-        detail = f"the source was released up to {released}, the sink committed {committed}" if wrong else ""
-        self._found("position_committed", stage, detail)
-
     # ------------------------------------------------------------------ what is checked besides
 
     def _refuses_null_key(self, before: checks.Seen) -> bool:
@@ -291,29 +258,11 @@ class _Play:
             detail = "the refused batch changed the target"
         if not detail and self.sink.position(self.target) != position:
             detail = "the refused batch moved the position"
-        if not detail:
-            detail = _listed("the refused batch left", self.sink.leftovers(self.target))
-        self._found("null_key_refused", Stage.RETURNS, detail)
+        left = self.sink.leftovers(self.target)
+        if not detail and left:
+            detail = f"the refused batch left {', '.join(left)}"
+        self.judge.note("null_key_refused", Stage.RETURNS, detail)
         return not detail
-
-    def _represent(self) -> Represent | None:
-        """How source and sink together hold a row; None where every value survives both."""
-        baseline = self.workload.baseline
-        table = self.workload.table
-
-        def represent(rows: pa.Table) -> pa.Table:
-            return self.sink.represent(table, self.source.represent(table, rows))
-
-        held = represent(baseline)
-        if held is baseline:
-            return None
-        self.altered_cells = altered_cells(baseline, held)
-        return represent
-
-    def _found(self, name: str, stage: Stage, detail: str) -> None:
-        """Note what a check found; the first failure stays."""
-        if name not in self.found or self.found[name].passed:
-            self.found[name] = Check(name, not detail, f"after {stage}: {detail}" if detail else "")
 
     def close(self, *, keep: bool) -> str:
         """Remove what the case made, unless it is to be kept; return why that failed, else nothing."""
@@ -351,11 +300,7 @@ def _one_line(text: str) -> str:
     return line if len(line) <= LONGEST_REASON else line[: LONGEST_REASON - 3] + "..."
 
 
-def _listed(what: str, names: list[str]) -> str:
-    return f"{what}: {', '.join(names)}" if names else ""
-
-
 def _schema_difference(got: pa.Schema, wanted: pa.Schema) -> str:
     wrong = [f"{f.name} {f.type}" for f in got if f.name not in wanted.names or wanted.field(f.name).type != f.type]
-    missing = [name for name in wanted.names if name not in got.names]
-    return f"other columns than it was made with: {', '.join(wrong + [f'{name} missing' for name in missing]) or 'order differs'}"
+    wrong += [f"{name} missing" for name in wanted.names if name not in got.names]
+    return f"other columns than it was made with: {', '.join(wrong) or 'order differs'}"

@@ -37,7 +37,9 @@ def staged_columns(target: LoadTarget, *, with_changes: bool) -> tuple[Column, .
 def null_key_error(column: str, count: int | None = None) -> LoadError:
     """Return the error for a NULL in a key column; `count` rows where known."""
     rows = f"{count} row(s)" if count else "a row"
-    return LoadError(f"NULL in key column {column!r} of {rows}: keys are NOT NULL; nothing was loaded, fix it in the source")
+    return LoadError(
+        f"NULL in key column {column!r} of {rows}: keys are NOT NULL; nothing was loaded, fix it in the source"
+    )
 
 
 def prepared_batches(target: LoadTarget, batch: Batch, *, with_changes: bool) -> Iterator[pa.RecordBatch]:
@@ -69,7 +71,10 @@ def staged_rows(target: LoadTarget, load: Load, batch: Batch, *, with_changes: b
     order = [c.name for c in target.columns if c.name not in ("valid_from", "valid_to")] + ["_op", "_seq"]
     for chunk in prepared_batches(target, batch, with_changes=with_changes):
         rows = pa.Table.from_batches([chunk])
-        constants = {LOAD_ID.name: pa.array([load.load_id]), LOADED_AT.name: pa.array([load.loaded_at], LOADED_AT.field.type)}
+        constants = {
+            LOAD_ID.name: pa.array([load.load_id]),
+            LOADED_AT.name: pa.array([load.loaded_at], LOADED_AT.field.type),
+        }
         repeat = pa.array(np.zeros(rows.num_rows, np.int64))
         for name, value in constants.items():
             rows = rows.append_column(name, value.take(repeat))

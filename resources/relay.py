@@ -1,6 +1,7 @@
 """Rows on their way from a Python iterator through a C stream into a driver.
 
-Here lives what the way loses: the number of rows, and the type of an error that the iterator raised. It may import pyarrow.
+Here lives what the way loses: the number of rows, and the type of an error that the iterator raised.
+It may import pyarrow.
 """
 
 from collections.abc import Iterable, Iterator

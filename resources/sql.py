@@ -129,7 +129,9 @@ class Dialect:
     def definition(self, column: Column, default: str = "") -> str:
         """Return a column's definition."""
         null = "" if column.nullable else " NOT NULL"
-        return f"{self.quote(column.name)} {self.types[column.type].ddl}{f' DEFAULT {default}' if default else ''}{null}"
+        return (
+            f"{self.quote(column.name)} {self.types[column.type].ddl}{f' DEFAULT {default}' if default else ''}{null}"
+        )
 
     # ------------------------------------------------------------------ tables
 
@@ -168,7 +170,11 @@ class Dialect:
         # The staged columns stand in the target's order, so that a swapped-in table equals a created one.
         head = len(plan.target.table.columns) + plan.target.keeps_hash
         columns = ", ".join([*written[:head], *identity, *written[head:]])
-        return [Statement(f"CREATE {self.staging_kind(plan)} {self.staged(plan.target)} ({columns}){self.staging_storage(plan)}")]
+        return [
+            Statement(
+                f"CREATE {self.staging_kind(plan)} {self.staged(plan.target)} ({columns}){self.staging_storage(plan)}"
+            )
+        ]
 
     def staging_kind(self, plan: Plan) -> str:
         """Return the kind of table that rows are staged in."""
@@ -181,7 +187,9 @@ class Dialect:
     def create_keys(self, plan: Plan) -> list[Statement]:
         """Create the table of the source's complete key list."""
         columns = ", ".join(self.definition(column) for column in plan.target.table.key_columns)
-        return [Statement(f"CREATE {self.staging_kind(plan)} {self.keys(plan.target)} ({columns}){self.keys_storage(plan)}")]
+        return [
+            Statement(f"CREATE {self.staging_kind(plan)} {self.keys(plan.target)} ({columns}){self.keys_storage(plan)}")
+        ]
 
     def keys_storage(self, plan: Plan) -> str:
         """Return what follows the columns of the key list."""
@@ -202,7 +210,9 @@ class Dialect:
         columns = self.names(("target", "position"))
         return [
             Statement(f"DELETE FROM {self.state(target)} WHERE {self.quote('target')} = {name}"),
-            Statement(f"INSERT INTO {self.state(target)} ({columns}) VALUES ({name}, {self.literal(position.to_json())})"),
+            Statement(
+                f"INSERT INTO {self.state(target)} ({columns}) VALUES ({name}, {self.literal(position.to_json())})"
+            ),
         ]
 
     # ------------------------------------------------------------------ building blocks of the steps
@@ -225,7 +235,10 @@ class Dialect:
 
     def staged_rows(self, plan: Plan, where: str = "") -> str:
         """Return what follows FROM: the staged rows `t` that are no deletes and for which `where` holds."""
-        conditions = [*([f"t.{self.quote('_op')} <> '{DELETE}'"] if plan.with_changes else []), *([where] if where else [])]
+        conditions = [
+            *([f"t.{self.quote('_op')} <> '{DELETE}'"] if plan.with_changes else []),
+            *([where] if where else []),
+        ]
         return f"{self.staged(plan.target)} AS t" + (f" WHERE {' AND '.join(conditions)}" if conditions else "")
 
     def insert(self, plan: Plan, where: str = "", extra: dict[str, str] | None = None) -> list[Statement]:
@@ -273,7 +286,10 @@ class Dialect:
         assert isinstance(plan.load.scope, Partitions)
         text = f"SELECT COUNT(*) FROM {self.staged(plan.target)} AS t WHERE NOT {self.in_days(plan)}"
         named = ", ".join(map(str, plan.load.scope.days))
-        refusal = f"{{count}} staged row(s) lie outside the partitions of this load ({named}); read only those or name the others too"
+        refusal = (
+            f"{{count}} staged row(s) lie outside the partitions of this load ({named}); "
+            "read only those or name the others too"
+        )
         return Statement(text, selects=True, refusal=refusal)
 
     def open_version(self, alias: str = "t") -> str:
@@ -346,7 +362,10 @@ class Dialect:
     def open_versions(self, plan: Plan) -> list[Statement]:
         """Open a version for every staged row whose key has none open."""
         current = self.holds(self.table(plan.target), plan.target.table.key, where=self.open_version("o"))
-        extra = {"valid_from": f"t.{self.quote('loaded_at')}", "valid_to": f"CAST(NULL AS {self.types[LogicalType.INSTANT].ddl})"}
+        extra = {
+            "valid_from": f"t.{self.quote('loaded_at')}",
+            "valid_to": f"CAST(NULL AS {self.types[LogicalType.INSTANT].ddl})",
+        }
         return self.insert(plan, f"NOT {current}", extra)
 
     # ------------------------------------------------------------------ plans
@@ -362,7 +381,9 @@ class Dialect:
         for step in plan.steps:
             method = getattr(self, step, None)
             if method is None:
-                raise UnsupportedStepError(f"{type(self).__name__} has no step {step}; the matrix excludes the cases that need it")
+                raise UnsupportedStepError(
+                    f"{type(self).__name__} has no step {step}; the matrix excludes the cases that need it"
+                )
             statements += method(plan)
         return statements
 

@@ -138,7 +138,9 @@ class SqlSink(ABC):
         end = batch.end()
         if plan.load.key_list is KeyList.LISTED:
             if end.keys is None:
-                raise LoadError("the source's complete key list did not come with its rows; nothing was deleted or loaded")
+                raise LoadError(
+                    "the source's complete key list did not come with its rows; nothing was deleted or loaded"
+                )
             columns = target.table.key_columns
             keys = end.keys.select([column.name for column in columns])
             self.write(target.namespace, f"{target.table.name}__keys", columns, keys.to_batches())

@@ -17,7 +17,7 @@ from resources.endpoints.external import VARIABLES
 from resources.endpoints.registry import ENDPOINTS
 
 
-class SystemResource(ConfigurableResource):
+class SystemResource(ConfigurableResource[None]):
     """A system of the matrix as a Dagster resource. Its fields describe the caller's own service (`external`)."""
 
     system: ClassVar[System]

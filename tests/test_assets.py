@@ -1,5 +1,6 @@
 """What Dagster shows of a run: what is green, which checks failed, what was observed, how the run ended."""
 
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -183,6 +184,25 @@ def test_an_unwritable_artifact_folder_fails_the_step_before_any_case(tmp_path, 
     outcome = execute(defs, instance, PASSES)
     assert outcome.failure.startswith(f"artifacts: cannot write to '{tmp_path / 'file'}'")
     assert not outcome.observed()
+
+
+def test_no_password_reaches_a_log_metadata_run_config_or_artifact(monkeypatch, instance, store):
+    canary = "c4n4ry-p4ssw0rd"
+    unused = socket.create_server(("127.0.0.1", 0))
+    port = unused.getsockname()[1]
+    unused.close()
+    for name, value in {"HOST": "127.0.0.1", "PORT": str(port), "USER": "certifier", "PASSWORD": canary}.items():
+        monkeypatch.setenv(f"MATRIX_POSTGRES_{name}", value)
+    others = {name: system for name, system in memory_systems().items() if name != "postgres"}
+    defs = build_defs({**others, "artifacts": store})
+    outcome = execute(defs, instance, "postgres_to_postgres__scd2", endpoints="postgres=external")
+    shown = outcome.observed()["postgres_to_postgres__scd2"].metadata
+    assert f"127.0.0.1:{port} as certifier" in shown["reason"].value
+    (run,) = instance.get_runs()
+    logs = [dg.serialize_value(entry) for entry in instance.all_logs(run.run_id)]
+    artifacts = [path.read_text() for path in Path(store.folder).rglob("*.json")]
+    assert artifacts
+    assert canary not in "".join([*logs, *artifacts, dg.serialize_value(run)])
 
 
 def test_the_config_form_knows_exactly_the_run_modes_and_gives_back_what_it_was_given():

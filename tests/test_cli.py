@@ -235,7 +235,7 @@ class TestLaunch:
 
     @pytest.fixture
     def dagster(self, monkeypatch: pytest.MonkeyPatch) -> Dagster:
-        """Two polls: first the run goes on and one case has a verdict, then both have ended."""
+        """Three polls: first one case has a verdict, then the backfill calls itself completed, at last the run ends."""
         monkeypatch.setattr(cli_launch, "POLL_SECONDS", 0)
         passed, failed, _ = self.CASES
         self.sent: list[dict[str, Any]] = []
@@ -244,13 +244,16 @@ class TestLaunch:
             "Backfill": [
                 {"__typename": "PartitionBackfill", "status": "REQUESTED", "error": None},
                 {"__typename": "PartitionBackfill", "status": "COMPLETED_SUCCESS", "error": None},
+                {"__typename": "PartitionBackfill", "status": "COMPLETED_SUCCESS", "error": None},
             ],
             "Runs": [
+                {"__typename": "Runs", "results": [{"runId": "r1", "status": "STARTED"}]},
                 {"__typename": "Runs", "results": [{"runId": "r1", "status": "STARTED"}]},
                 {"__typename": "Runs", "results": [{"runId": "r1", "status": "FAILURE"}]},
             ],
             "Events": [
                 self.page(self.event("MaterializationEvent", passed, "passed")),
+                self.page(),
                 self.page(
                     self.event("ObservationEvent", failed, "failed", "rows differ"), {"__typename": "LogMessageEvent"}
                 ),

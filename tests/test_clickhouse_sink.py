@@ -158,7 +158,8 @@ def test_repetition_place_trace_and_version_are_left_out_of_an_error() -> None:
     error = DatabaseError(
         "Received ClickHouse exception, code: 349, server response: Code: 349. DB::Exception: Code: 349. "
         "DB::Exception: Cannot convert NULL: while converting column `a`: (in file/uri /tmp/1.raw): While executing "
-        "File: data for INSERT was parsed from file. (NO_NULL) (version 26.9.2.1 (official build)). (NO_NULL) Stack trace:\n\n0. x"
+        "File: data for INSERT was parsed from file. (NO_NULL) "
+        "(version 26.9.2.1 (official build)). (NO_NULL) Stack trace:\n\n0. x"
     )
     assert explain(error) == "Cannot convert NULL: while converting column `a` (code 349, NO_NULL)"
 

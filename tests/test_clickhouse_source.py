@@ -6,6 +6,7 @@ It may import `matrix_defs` and `resources`.
 from collections.abc import Iterator
 from datetime import timedelta
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from clickhouse_local import local_clickhouse
@@ -55,7 +56,7 @@ def read(
 
 
 def same(actual: pa.Table, expected: pa.Table) -> bool:
-    return digests(actual).tolist() == digests(expected.cast(actual.schema)).tolist()
+    return bool(np.array_equal(digests(actual), digests(expected.cast(actual.schema))))
 
 
 @pytest.mark.parametrize("case", STRATEGIES, ids=lambda case: case.strategy.name)

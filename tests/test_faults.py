@@ -8,7 +8,7 @@ from faults import FAULTS
 from faulty import Fault, FaultySink, FaultySource
 from sink_faults import without
 
-from matrix_defs import runner
+from matrix_defs import judge
 from matrix_defs.cases import CASES_BY_ID
 from matrix_defs.oracle import Expected, fold
 from matrix_defs.ports import Step
@@ -141,7 +141,7 @@ def expected_rows(strategy: Strategy, kind: SourceKind, workload: Workload) -> d
 
 @pytest.fixture(autouse=True)
 def _fold_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "fold", lambda strategy, kind, workload, _: expected_rows(strategy, kind, workload))
+    monkeypatch.setattr(judge, "fold", lambda strategy, kind, workload, _: expected_rows(strategy, kind, workload))
 
 
 def play(column: str, fault: Fault, *, repeats: bool = False) -> CaseResult:

@@ -103,7 +103,8 @@ def in_scope(rows: pa.Table, scope: Scope, column: str) -> pa.Array:
     days = rows.column(column)
     if isinstance(scope, Window):
         return pc.and_(
-            pc.greater_equal(days, pa.scalar(scope.start, pa.date32())), pc.less(days, pa.scalar(scope.end, pa.date32()))
+            pc.greater_equal(days, pa.scalar(scope.start, pa.date32())),
+            pc.less(days, pa.scalar(scope.end, pa.date32())),
         )
     if isinstance(scope, Partitions):
         return pc.is_in(days, pa.array(scope.days, pa.date32()))

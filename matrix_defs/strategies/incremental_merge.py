@@ -41,6 +41,6 @@ STRATEGY = Strategy(
     reads=ReadMode.INCREMENTAL_AND_DELETES,
     steps=(Step.DEDUPE_STAGED, Step.DELETE_STAGED_KEYS, Step.INSERT_STAGED, Step.DELETE_ABSENT_KEYS),
     expect=expect,
-    promise="One row per key, its last one; deleted keys are gone; late rows of a state source wait for their next change.",
+    promise="One row per key, its last one; deleted keys are gone; late rows of a state source wait for their change.",
     replay_rewrites=True,
 )

@@ -1,6 +1,6 @@
 """Partition replace: named partitions are exchanged whole.
 
-Here lives the meaning of the strategy; the native exchange of each engine lives with that system. It may import `base` only.
+Here lives the meaning of the strategy; the native exchange of each engine lives with that system. It may import `base`.
 """
 
 from collections.abc import Sequence

@@ -13,7 +13,7 @@ from matrix_defs.strategies.base import Read, Strategy, in_scope, together, upse
 
 
 def expect(target: pa.Table, read: Read, key: Sequence[str]) -> pa.Table:
-    """After a load the window [from, to) of `business_date` holds the source's rows of that window; outside it nothing changed.
+    """After a load the window [from, to) of `business_date` equals the source's; outside it nothing changed.
 
     The first load covers the whole range, later ones one window. The window is deleted whether or not the source still
     has rows in it, so a day that was emptied becomes empty. A row that moved to a day outside the window is gone from
@@ -30,7 +30,7 @@ STRATEGY = Strategy(
     reads=ReadMode.WINDOW,
     steps=(Step.DELETE_WINDOW, Step.INSERT_STAGED),
     expect=expect,
-    promise="The window equals the source's window, days that were emptied included; outside it not one row is touched.",
+    promise="The window equals the source's, days that were emptied included; outside it not one row is touched.",
     moves_leave_copies=True,
     replay_rewrites=True,
 )

@@ -31,7 +31,9 @@ def expect(target: pa.Table, read: Read, key: Sequence[str]) -> pa.Table:
     snapshot = upserts(last_per_key(read.rows, key))
     kept = with_keys_of(target, snapshot, key)
     now = dict(zip(key_index(snapshot, key), snapshot.column("row_hash").to_pylist(), strict=True))
-    same = [now[k] == digest for k, digest in zip(key_index(kept, key), kept.column("row_hash").to_pylist(), strict=True)]
+    same = [
+        now[k] == digest for k, digest in zip(key_index(kept, key), kept.column("row_hash").to_pylist(), strict=True)
+    ]
     unchanged = kept.filter(pa.array(same, pa.bool_()))
     return together(unchanged, written(without_keys_of(snapshot, unchanged, key), read))
 
