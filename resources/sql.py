@@ -1,219 +1,28 @@
-"""What SQL systems share: how the twelve steps, staging, the key list and the state table are said in SQL.
+"""What SQL systems share: how the twelve steps are said in SQL, and the order of a load's statements.
 
 Here live ANSI defaults as named methods that render text; a system overrides only what differs, and running a
-statement is `sql_sink`'s matter. It may import `matrix_defs` and `types_table`, and no driver.
+statement is `sql_sink`'s matter. It may import `matrix_defs`, `sql_plan` and `sql_tables`, and no driver.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
-from enum import StrEnum
 from typing import ClassVar
 
 from matrix_defs.errors import UnsupportedStepError
 from matrix_defs.ports import DELETE, KeyList, Load, LoadTarget, Partitions, Position, Step, Window
-from matrix_defs.staging import needs_changes, staged_columns
-from matrix_defs.table import Column, LogicalType
-from resources.types_table import TypesTable
-
-STATE_TABLE = "_matrix_state"
-"""The table that keeps the position of each target, in the target's namespace."""
+from matrix_defs.table import LogicalType
+from resources.sql_plan import Plan, Statement, Tally
+from resources.sql_tables import SqlTables
 
 
-class Tally(StrEnum):
-    """What the rows that a statement touched are counted as."""
-
-    INSERTED = "inserted"
-    REPLACED = "replaced"
-    """Removed to be written again in the same load, or a version that was closed: `updated` in the report."""
-    DELETED = "deleted"
-
-
-@dataclass(frozen=True)
-class Statement:
-    """One statement and what its outcome means."""
-
-    text: str
-    tally: Tally | None = None
-    """What its affected rows, or the number it selects, add to."""
-    selects: bool = False
-    """It selects one number instead of affecting rows."""
-    refusal: str = ""
-    """If the number that it selects is not zero, the load fails with this text; `{count}` stands for the number."""
-    if_counted: bool = False
-    """It touches only rows that the selects right before it count, and is left out where they count none."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """One load of one target: what every step may need to know."""
-
-    target: LoadTarget
-    load: Load
-    steps: tuple[Step, ...]
-
-    @property
-    def with_changes(self) -> bool:
-        """Whether `_op` and `_seq` are staged."""
-        return needs_changes(self.steps)
-
-    @property
-    def written(self) -> tuple[Column, ...]:
-        """The columns that the loader writes to staging."""
-        return staged_columns(self.target, with_changes=self.with_changes)
-
-    @property
-    def carried(self) -> tuple[str, ...]:
-        """Names of the columns that go from staging to the target."""
-        return tuple(c.name for c in self.target.columns if c.name not in ("valid_from", "valid_to"))
-
-
-class Dialect:
+class Dialect(SqlTables):
     """A SQL system's way of saying things. Renders statements; needs neither driver nor connection."""
 
     sqlglot: ClassVar[str]
     """The name of the dialect in sqlglot, which parses every statement in `mock_contract`."""
-    types: ClassVar[TypesTable]
     opaque_templates: ClassVar[tuple[tuple[str, str], ...]] = ()
     """Statements that sqlglot does not look into: an exact pattern and the vendor's page, for each."""
     begin: ClassVar[tuple[str, ...]] = ("BEGIN",)
     commit: ClassVar[tuple[str, ...]] = ("COMMIT",)
-
-    # ------------------------------------------------------------------ words
-
-    def quote(self, name: str) -> str:
-        """Return the name as an identifier."""
-        return '"' + name.replace('"', '""') + '"'
-
-    def literal(self, value: str | int | date | datetime | None) -> str:
-        """Return the value as a literal; an instant is UTC with microseconds."""
-        if value is None:
-            return "NULL"
-        if isinstance(value, int):
-            return str(value)
-        if isinstance(value, datetime):
-            return f"TIMESTAMP WITH TIME ZONE '{value:%Y-%m-%d %H:%M:%S.%f}+00:00'"
-        if isinstance(value, date):
-            return f"DATE '{value.isoformat()}'"
-        return "'" + value.replace("'", "''") + "'"
-
-    def relation(self, namespace: str, name: str) -> str:
-        """Return the qualified name of a table in a namespace."""
-        return f"{self.quote(namespace)}.{self.quote(name)}"
-
-    def table(self, target: LoadTarget) -> str:
-        """Return the target's qualified name."""
-        return self.relation(target.namespace, target.table.name)
-
-    def staged(self, target: LoadTarget) -> str:
-        """Return the qualified name of the target's staging table."""
-        return self.relation(target.namespace, f"{target.table.name}__staged")
-
-    def keys(self, target: LoadTarget) -> str:
-        """Return the qualified name of the target's key list."""
-        return self.relation(target.namespace, f"{target.table.name}__keys")
-
-    def state(self, target: LoadTarget) -> str:
-        """Return the qualified name of the state table."""
-        return self.relation(target.namespace, STATE_TABLE)
-
-    def names(self, columns: Sequence[str], alias: str = "") -> str:
-        """Return a comma list of columns."""
-        prefix = f"{alias}." if alias else ""
-        return ", ".join(prefix + self.quote(name) for name in columns)
-
-    def column(self, name: str, alias: str = "t") -> str:
-        """Return a column of the row `alias`; `t` is the row that a statement works on."""
-        return f"{alias}.{self.quote(name)}"
-
-    def definition(self, column: Column, default: str = "") -> str:
-        """Return a column's definition."""
-        null = "" if column.nullable else " NOT NULL"
-        return (
-            f"{self.quote(column.name)} {self.types[column.type].ddl}{f' DEFAULT {default}' if default else ''}{null}"
-        )
-
-    # ------------------------------------------------------------------ tables
-
-    def create_namespace(self, namespace: str) -> list[Statement]:
-        """Create the case's namespace."""
-        return [Statement(f"CREATE SCHEMA {self.quote(namespace)}")]
-
-    def drop_namespace(self, namespace: str) -> list[Statement]:
-        """Drop the namespace and what is in it."""
-        return [Statement(f"DROP SCHEMA IF EXISTS {self.quote(namespace)} CASCADE")]
-
-    def create_target(self, target: LoadTarget) -> list[Statement]:
-        """Create the empty target."""
-        columns = ", ".join(self.definition(column) for column in target.columns)
-        return [Statement(f"CREATE TABLE {self.table(target)} ({columns}){self.storage(target)}")]
-
-    def storage(self, target: LoadTarget) -> str:
-        """Return what follows the columns of the target: partitioning, engine."""
-        return ""
-
-    def create_state(self, target: LoadTarget) -> list[Statement]:
-        """Create the state table."""
-        text = self.types[LogicalType.TEXT].ddl
-        columns = f"{self.quote('target')} {text} NOT NULL, {self.quote('position')} {text} NOT NULL"
-        return [Statement(f"CREATE TABLE {self.state(target)} ({columns})")]
-
-    def drop_staging(self, target: LoadTarget) -> list[Statement]:
-        """Drop what a load staged, or what a load that was killed left."""
-        return [Statement(f"DROP TABLE IF EXISTS {name}") for name in (self.staged(target), self.keys(target))]
-
-    def create_staging(self, plan: Plan) -> list[Statement]:
-        """Create the staging table of one load; its identity is a default of its columns."""
-        written = [self.definition(column) for column in plan.written]
-        defaults = {"load_id": self.literal(plan.load.load_id), "loaded_at": self.literal(plan.load.loaded_at)}
-        identity = [self.definition(c, defaults[c.name]) for c in plan.target.columns if c.name in defaults]
-        # The staged columns stand in the target's order, so that a swapped-in table equals a created one.
-        head = len(plan.target.table.columns) + plan.target.keeps_hash
-        columns = ", ".join([*written[:head], *identity, *written[head:]])
-        return [
-            Statement(
-                f"CREATE {self.staging_kind(plan)} {self.staged(plan.target)} ({columns}){self.staging_storage(plan)}"
-            )
-        ]
-
-    def staging_kind(self, plan: Plan) -> str:
-        """Return the kind of table that rows are staged in."""
-        return "TABLE"
-
-    def staging_storage(self, plan: Plan) -> str:
-        """Return what follows the columns of the staging table."""
-        return ""
-
-    def create_keys(self, plan: Plan) -> list[Statement]:
-        """Create the table of the source's complete key list."""
-        columns = ", ".join(self.definition(column) for column in plan.target.table.key_columns)
-        return [
-            Statement(f"CREATE {self.staging_kind(plan)} {self.keys(plan.target)} ({columns}){self.keys_storage(plan)}")
-        ]
-
-    def keys_storage(self, plan: Plan) -> str:
-        """Return what follows the columns of the key list."""
-        return ""
-
-    # ------------------------------------------------------------------ position
-
-    def read_position(self, target: LoadTarget) -> Statement:
-        """Select the committed position as JSON text: one row or none."""
-        where = f"{self.quote('target')} = {self.literal(target.table.name)}"
-        return Statement(f"SELECT {self.quote('position')} FROM {self.state(target)} WHERE {where}", selects=True)
-
-    def write_position(self, target: LoadTarget, position: Position | None) -> list[Statement]:
-        """Replace the committed position; none keeps it."""
-        if position is None:
-            return []
-        name = self.literal(target.table.name)
-        columns = self.names(("target", "position"))
-        return [
-            Statement(f"DELETE FROM {self.state(target)} WHERE {self.quote('target')} = {name}"),
-            Statement(
-                f"INSERT INTO {self.state(target)} ({columns}) VALUES ({name}, {self.literal(position.to_json())})"
-            ),
-        ]
 
     # ------------------------------------------------------------------ building blocks of the steps
 

@@ -16,7 +16,9 @@ from matrix_defs.errors import LoadError, MatrixError
 from matrix_defs.ports import Batch, Encoding, KeyList, Load, LoadReport, LoadTarget, Position, ReadEnd, Step
 from matrix_defs.staging import prepared_batches
 from matrix_defs.table import Column, TableSpec
-from resources.sql import STATE_TABLE, Dialect, Plan, Statement, Tally
+from resources.sql import Dialect
+from resources.sql_plan import Plan, Statement, Tally
+from resources.sql_tables import STATE_TABLE
 from resources.types_table import represent
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from matrix_defs.ports import KeyList, Load, LoadTarget, Partitions, Scope, Step, Window
 from matrix_defs.table import Column, LogicalType, TableSpec
 from resources.planners import SQL_DIALECTS
-from resources.sql import Plan
+from resources.sql_plan import Plan
 
 TABLE = TableSpec(
     "t",

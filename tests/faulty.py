@@ -149,8 +149,6 @@ class FaultySink(MemorySink):
         return list(self._fault.leaves)
 
 
-
-
 def with_repeats(reading: Reading) -> Reading:
     """Some keys come several times, stale versions first and by `_seq` earlier, though with a later cursor.
 
@@ -169,5 +167,3 @@ def with_repeats(reading: Reading) -> Reading:
     stale = stale.set_column(op, "_op", ops).set_column(seq, "_seq", pc.multiply(stale.column(seq), 2))
     rows = rows.set_column(seq, "_seq", pc.add(pc.multiply(rows.column(seq), 2), 1))
     return replace(reading, rows=pa.concat_tables([stale, rows]).sort_by([("_seq", "descending")]))
-
-

@@ -135,7 +135,9 @@ class Seeded:
 
 
 @contextmanager
-def seeded(endpoint: Endpoint, *given: Cells, seed: pa.Table | None = None, table: TableSpec = TABLE) -> Iterator[Seeded]:
+def seeded(
+    endpoint: Endpoint, *given: Cells, seed: pa.Table | None = None, table: TableSpec = TABLE
+) -> Iterator[Seeded]:
     """Yield a source that holds the rows; everything is dropped behind it."""
     held = Seeded(endpoint, rows(*given) if seed is None else seed, table)
     try:

@@ -24,8 +24,6 @@ from matrix_defs.strategies.base import with_keys_of, without_keys_of
 TICK = timedelta(microseconds=1)
 
 
-
-
 def altering(
     change: Callable[[pa.ChunkedArray], pa.ChunkedArray], applies: Callable[[pa.DataType], bool]
 ) -> Callable[[Attempt], Attempt]:
@@ -102,8 +100,6 @@ by_time = folds(lambda rows: [("updated_at", "ascending"), ("_seq", "ascending")
 first_wins = folds(lambda rows: [("_seq", "descending")])
 deletes_last = folds(lambda rows: [("_op", "descending"), ("_seq", "ascending")])
 """`upsert` sorts after `delete`."""
-
-
 
 
 def shared_load_id(attempt: Attempt) -> Attempt:

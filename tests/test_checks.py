@@ -24,6 +24,7 @@ from matrix_defs.workload import WorkloadSpec, build_workload
 MERGE, XMIN, CDC, APPEND = (STRATEGIES[n] for n in ("incremental_merge", "xmin", "cdc", "incremental_append"))
 SETTINGS = RunSettings(workload=WorkloadSpec(rows=50, wide_columns=0))
 
+
 def play(fault: Fault) -> CaseResult:
     case = CASES_BY_ID["postgres_to_postgres__incremental_merge"]
     source = FaultySource(source_kind(case.source), build_workload(SETTINGS.workload).table, fault)

@@ -23,7 +23,7 @@ from matrix_defs.table import Column
 from matrix_defs.workload import WorkloadSpec, build_workload
 from resources.clickhouse.server import Server
 from resources.clickhouse.sink import ClickHouseSink
-from resources.sql import STATE_TABLE
+from resources.sql_tables import STATE_TABLE
 
 WORKLOAD = build_workload(WorkloadSpec(rows=50, wide_columns=0))
 START = datetime(2026, 6, 1, tzinfo=UTC)

@@ -27,7 +27,7 @@ from resources.plan_check import SqlPlanner
 from resources.postgres.dialect import PostgresDialect
 from resources.project import extra_flaws, read_project
 from resources.project import project as the_project
-from resources.sql import Plan, Statement
+from resources.sql_plan import Plan, Statement
 
 CASE = CASES_BY_ID["rest_to_postgres__full_refresh"]
 

@@ -7,6 +7,7 @@ https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pyarrow as pa
 import pytest
@@ -176,7 +177,7 @@ def decode(decoder: Decoder, messages: Sequence[bytes], cuts: Sequence[int] = ()
     """Decode in chunks that end at the cuts. Each is a slice of one array, as a driver hands it over."""
     array = pa.array(messages, pa.binary())
     bounds = [0, *sorted(cut % (len(messages) + 1) for cut in cuts), len(messages)]
-    chunks = [decoder.rows(array.slice(a, b - a)) for a, b in zip(bounds, bounds[1:], strict=False)]
+    chunks = [decoder.rows(array.slice(a, b - a)) for a, b in pairwise(bounds)]
     table = pa.Table.from_batches(chunks)
     table.validate(full=True)
     return table
@@ -225,7 +226,7 @@ def test_an_unchanged_value_that_is_not_in_the_stream_is_refused_with_its_column
 
 
 def test_a_truncate_is_refused_and_says_what_to_do() -> None:
-    with pytest.raises(ReadError, match="orders was truncated.*drop the target's position and load anew"):
+    with pytest.raises(ReadError, match=r"orders was truncated.*drop the target's position and load anew"):
         decode(Decoder(TABLE, 0), transaction(insert(ONE), TRUNCATE))
 
 

@@ -1,6 +1,6 @@
 """The change stream of a real server: nothing lost, nothing twice, and the slot keeps what no sink has committed.
 
-Here slots are made, advanced, broken and lost; the message format alone is in `test_pgoutput`. It may import everything.
+Here slots are made, advanced, broken and lost; the message format alone is in `test_pgoutput`.
 """
 
 import random
@@ -9,7 +9,18 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from postgres_local import Cells, Seeded, cells, drain, fresh_namespace, load_number, private_server, rows, seeded, target
+from postgres_local import (
+    Cells,
+    Seeded,
+    cells,
+    drain,
+    fresh_namespace,
+    load_number,
+    private_server,
+    rows,
+    seeded,
+    target,
+)
 
 from matrix_defs.errors import ReadError
 from matrix_defs.ports import DELETE, LoadTarget, Position, ReadMode
@@ -210,7 +221,7 @@ def test_a_truncate_stops_the_stream_until_the_table_is_loaded_anew(source: Seed
     _, start = first(source)
     source.insert(3, "three")
     source.sql.execute("TRUNCATE orders")
-    with pytest.raises(ReadError, match="orders was truncated.*drop the target's position and load anew"):
+    with pytest.raises(ReadError, match=r"orders was truncated.*drop the target's position and load anew"):
         changes(source, start)
     source.insert(4, "four")
     found, start = first(source)

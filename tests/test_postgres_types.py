@@ -160,7 +160,9 @@ def test_json_is_stored_as_json_and_uuid_as_uuid(endpoint: Endpoint) -> None:
     with seeded(endpoint, seed=ROWS, table=TABLE) as source:
         query = "SELECT c_uuid::text FROM everything WHERE c_uuid IS NOT NULL ORDER BY id"
         texts = [row[0] for row in source.sql.execute(query)]
-        documents = source.sql.execute("SELECT count(*) FROM everything WHERE jsonb_typeof(c_json) = 'object'").fetchone()
+        documents = source.sql.execute(
+            "SELECT count(*) FROM everything WHERE jsonb_typeof(c_json) = 'object'"
+        ).fetchone()
     assert texts[0] == "00112233-4455-6677-8899-aabbccddeeff"
     assert documents
     assert documents[0] > 5

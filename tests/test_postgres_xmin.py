@@ -214,7 +214,9 @@ def test_a_bound_too_old_to_compare_with_reads_everything(late_server: Endpoint)
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
-def test_the_predicate_holds_for_every_row_written_since_the_bound(sql: psycopg.Connection, data: st.DataObject) -> None:
+def test_the_predicate_holds_for_every_row_written_since_the_bound(
+    sql: psycopg.Connection, data: st.DataObject
+) -> None:
     """Against full transaction ids, of which the server's rows show the low 32 bits."""
     following = data.draw(st.integers(HORIZON + 10, 5 * CYCLE), "following")
     first = following - HORIZON

@@ -27,8 +27,8 @@ def expect(target: pa.Table, read: Read, key: Sequence[str]) -> pa.Table:
     A version is valid from `valid_from` (included) to `valid_to` (excluded; NULL while it is open); both are the
     `loaded_at` of a load. Only the open version is compared, by `row_hash`: a changed row closes it and opens the next
     at the same instant, an absent key closes it and opens none, so the history of a key has no overlap, and gaps only
-    while the key was absent. A key that comes back, even identical, opens a new version; a value that returns to what it was is a
-    change like any other. An unchanged row writes nothing.
+    while the key was absent. A key that comes back, even identical, opens a new version; a value that returns to what
+    it was is a change like any other. An unchanged row writes nothing.
     """
     snapshot = upserts(last_per_key(read.rows, key))
     is_open = pc.is_null(target.column("valid_to"))

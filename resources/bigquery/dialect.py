@@ -8,7 +8,8 @@ from datetime import date, datetime, timedelta
 
 from matrix_defs.ports import Load, LoadTarget, Partitions, Position, Step
 from resources.bigquery.types import TYPES
-from resources.sql import Dialect, Plan, Statement
+from resources.sql import Dialect
+from resources.sql_plan import Plan, Statement
 
 STAGING_LIFE = timedelta(days=1)
 """After that BigQuery drops a staging table itself, should the load that made it have died."""

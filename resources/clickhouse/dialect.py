@@ -12,7 +12,8 @@ from typing import ClassVar
 from matrix_defs.ports import DELETE, LoadTarget, Partitions, Position, Step
 from matrix_defs.table import Column
 from resources.clickhouse.types import TYPES
-from resources.sql import Dialect, Plan, Statement, Tally
+from resources.sql import Dialect
+from resources.sql_plan import Plan, Statement, Tally
 
 _MERGE_TREE_SETTINGS = (
     "min_bytes_for_wide_part = 268435456, enable_block_number_column = 1, enable_block_offset_column = 1"

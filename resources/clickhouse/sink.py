@@ -13,7 +13,7 @@ from matrix_defs.ports import LoadTarget
 from matrix_defs.table import Column
 from resources.clickhouse.dialect import ClickHouseDialect
 from resources.clickhouse.server import DRIVER_ERRORS, Server, explain
-from resources.sql import Plan, Statement
+from resources.sql_plan import Plan, Statement
 from resources.sql_sink import SqlSink
 
 

@@ -65,7 +65,8 @@ def clickhouse(endpoint: Endpoint) -> Endpoint:
 def unavailable(endpoint: Endpoint, message: str) -> SystemUnavailableError:
     """Return the error for a login that failed with this message.
 
-    Drivers answer in many lines and may quote what they were given: keep the first line, without the password."""
+    Drivers answer in many lines and may quote what they were given: keep the first line, without the password.
+    """
     line = next((text.strip() for text in message.splitlines() if text.strip()), "no reason given")
     if endpoint.password:
         line = line.replace(endpoint.password, "***")

@@ -41,9 +41,7 @@ class Endpoints:
         _every.add(self)
         atexit.register(self.stop_all)
 
-    def endpoint(
-        self, system: System, kind: Kind = "embedded", environ: Mapping[str, str] = os.environ
-    ) -> Endpoint:
+    def endpoint(self, system: System, kind: Kind = "embedded", environ: Mapping[str, str] = os.environ) -> Endpoint:
         """Return the system's endpoint, started or reached if it was not yet. `environ` describes an external one.
 
         Raises SystemUnavailableError, also again without another attempt, until `stop_all` forgets it.

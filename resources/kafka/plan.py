@@ -18,7 +18,8 @@ from matrix_defs.errors import UnsupportedStepError
 from matrix_defs.ports import DELETE, LOAD_ID, LOADED_AT, UPSERT, Load, LoadTarget, Step
 from matrix_defs.table import Column, LogicalType
 from resources.kafka.types import TYPES, object_schema
-from resources.sql import STATE_TABLE, Plan
+from resources.sql_plan import Plan
+from resources.sql_tables import STATE_TABLE
 
 _HEADERS = (LOAD_ID.name, LOADED_AT.name)
 _STATE_KEY = (Column("target", LogicalType.TEXT, nullable=False),)

@@ -14,7 +14,8 @@ from typing import ClassVar
 from matrix_defs.ports import LoadTarget
 from matrix_defs.table import Column, LogicalType
 from resources.mssql.types import SHORT_TEXT, TYPES
-from resources.sql import Dialect, Plan, Statement, Tally
+from resources.sql import Dialect
+from resources.sql_plan import Plan, Statement, Tally
 
 _DROP_TABLES = (
     "DECLARE @drop NVARCHAR(MAX) = ("

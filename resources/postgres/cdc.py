@@ -47,7 +47,7 @@ class ChangeStream:
         FULL makes the old row part of an update, so that a TOAST value that did not change arrives all the same.
         """
         self.drop()
-        self._session.execute(f"ALTER TABLE {self._relation} REPLICA IDENTITY FULL")
+        self._identify_rows_fully()
         self._session.execute(f"CREATE PUBLICATION {_DIALECT.quote(self._slot)} FOR TABLE {self._relation}")
         exporter = self._session.connect(autocommit=True, replication="database")
         try:
@@ -73,6 +73,19 @@ class ChangeStream:
             exporter.close()
 
         return Batch(self._table.schema, stream, lambda: ReadEnd(Position({"lsn": start})), close=close)
+
+    def _identify_rows_fully(self) -> None:
+        """The ALTER needs the table to itself, so it waits for open writers as long as the slot would, and no longer."""
+        self._session.execute(f"SET lock_timeout = {round(SLOT_SECONDS * 1000)}")
+        try:
+            self._session.execute(f"ALTER TABLE {self._relation} REPLICA IDENTITY FULL")
+        except psycopg.errors.LockNotAvailable as error:
+            raise ReadError(
+                f"PostgreSQL, preparing {self._table.name} for replication slot {self._slot}: it waited {SLOT_SECONDS} s "
+                "for open writing transactions to end; end them and load again"
+            ) from error
+        finally:
+            self._session.execute("RESET lock_timeout")
 
     def _create_slot(self, exporter: psycopg.Connection) -> tuple[int, str]:
         """Return where the slot starts and the name of the snapshot that lives as long as `exporter` stays idle."""

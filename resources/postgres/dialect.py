@@ -8,7 +8,8 @@ from typing import ClassVar
 
 from matrix_defs.ports import LoadTarget, Partitions, Step
 from resources.postgres.types import TYPES
-from resources.sql import Dialect, Plan, Statement, Tally
+from resources.sql import Dialect
+from resources.sql_plan import Plan, Statement, Tally
 
 
 class PostgresDialect(Dialect):

@@ -15,7 +15,7 @@ from matrix_defs.table import Column
 from resources.endpoints.endpoint import Endpoint
 from resources.postgres.dialect import PostgresDialect
 from resources.postgres.session import DRIVER_ERRORS, Session, explain
-from resources.sql import Plan
+from resources.sql_plan import Plan
 from resources.sql_sink import SqlSink
 
 _TABLES = """

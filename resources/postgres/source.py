@@ -169,9 +169,7 @@ class PostgresSource:
 
         return self._batch(chunks(), lambda: ReadEnd(Position({"xmin": reached[0]}), listed[0]))
 
-    def _batch(
-        self, chunks: Iterator[Chunk], end: Callable[[], ReadEnd], encoding: Encoding = Encoding.ARROW
-    ) -> Batch:
+    def _batch(self, chunks: Iterator[Chunk], end: Callable[[], ReadEnd], encoding: Encoding = Encoding.ARROW) -> Batch:
         """Closing the batch ends its transaction at once, also in the middle: its locks would block a DROP."""
         stream = _read_errors(chunks)
         return Batch(self._table.schema, stream, end, encoding=encoding, close=stream.close)
