@@ -75,13 +75,13 @@ class ChangeStream:
         return Batch(self._table.schema, stream, lambda: ReadEnd(Position({"lsn": start})), close=close)
 
     def _identify_rows_fully(self) -> None:
-        """The ALTER needs the table to itself, so it waits for open writers as long as the slot would, and no longer."""
+        """The ALTER needs the table to itself: it waits for open writers as long as the slot would, and no longer."""
         self._session.execute(f"SET lock_timeout = {round(SLOT_SECONDS * 1000)}")
         try:
             self._session.execute(f"ALTER TABLE {self._relation} REPLICA IDENTITY FULL")
         except psycopg.errors.LockNotAvailable as error:
             raise ReadError(
-                f"PostgreSQL, preparing {self._table.name} for replication slot {self._slot}: it waited {SLOT_SECONDS} s "
+                f"PostgreSQL, preparing {self._table.name} for replication slot {self._slot}: waited {SLOT_SECONDS} s "
                 "for open writing transactions to end; end them and load again"
             ) from error
         finally:

@@ -1,0 +1,1 @@
+"""Measuring hops beside their raw limits; run by `make bench`."""

@@ -1,0 +1,93 @@
+"""`python -m tests.bench`: every hop beside the raw limit of the same hop, medians of interleaved rounds in one run.
+
+Here lives measuring and the page docs/benchmarks.md; nothing is asserted, because shared machines are noisy: read the
+ratios, not the seconds. It may import everything.
+"""
+
+import statistics
+import sys
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from matrix_defs.namespace import new_run
+from matrix_defs.systems import System
+from matrix_defs.workload import WorkloadSpec, build_workload
+from resources.clickhouse.resource import ClickHouseResource
+from resources.endpoints.registry import ENDPOINTS
+from resources.postgres.resource import PostgresResource
+from tests.bench.hops import ClickHouseHops, PostgresHops
+
+Hops = Mapping[str, Callable[[], float]]
+
+RATIOS = {
+    "postgres read": "postgres raw: COPY TO, binary",
+    "postgres stage": "postgres raw: COPY FROM, binary",
+    "postgres -> postgres full load": "postgres raw: psql COPY TO into psql COPY FROM",
+    "clickhouse read": "clickhouse raw: query_arrow",
+    "clickhouse stage": "clickhouse raw: insert_arrow",
+    "postgres -> clickhouse full load": "clickhouse raw: INSERT ... SELECT FROM postgresql()",
+}
+"""Each hop and its raw limit."""
+
+
+def measure(hops: Hops, rounds: int) -> dict[str, float]:
+    """Return the median seconds of every hop; the hops take turns, so that a noisy minute hits all of them."""
+    seconds: dict[str, list[float]] = {name: [] for name in hops}
+    for _ in range(rounds):
+        for name, hop in hops.items():
+            seconds[name].append(hop())
+            click.echo(f"{name}: {seconds[name][-1]:.3f} s", err=True)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def table(rows: int, median: Mapping[str, float]) -> list[str]:
+    """Return the measured hops of one size as lines of a Markdown table; the ratio is hop speed / raw speed."""
+    lines = [f"## {rows:,} wide rows", "", "| hop | seconds | rows/s | raw limit | seconds | ratio |"]
+    lines.append("|---|--:|--:|---|--:|--:|")
+    for name, raw in RATIOS.items():
+        hop, limit = median[name], median[raw]
+        lines.append(f"| {name} | {hop:.3f} | {rows / hop:,.0f} | {raw} | {limit:.3f} | {limit / hop:.2f} |")
+    for name, hop in median.items():
+        if name.endswith("steps"):
+            lines.append(f"| {name} | {hop:.3f} | {rows / hop:,.0f} | | | |")
+    return [*lines, ""]
+
+
+@click.command()
+@click.option("--rows", "sizes", type=int, multiple=True, default=(10_000, 100_000), show_default=True)
+@click.option("--rounds", type=click.IntRange(min=3), default=3, show_default=True)
+@click.option("--page", type=click.Path(path_type=Path), default=Path("docs/benchmarks.md"), show_default=True)
+def main(sizes: tuple[int, ...], rounds: int, page: Path) -> None:
+    """Measure, and write the page."""
+    postgres, clickhouse = PostgresResource(), ClickHouseResource()
+    at = {system: ENDPOINTS.endpoint(system) for system in (System.POSTGRES, System.CLICKHOUSE)}
+    lines = [
+        "<!-- Written by `make bench`; changes by hand are lost. -->",
+        "# Benchmarks",
+        "",
+        f"`make bench`, {datetime.now(UTC):%Y-%m-%d}, Python {sys.version.split()[0]}.",
+        f"Medians of {rounds} interleaved rounds.",
+        *(f"{endpoint.engine} {endpoint.version}." for endpoint in at.values()),
+        "The machine has 2 shared cores: compare ratios within one table, not seconds between tables.",
+        "",
+    ]
+    try:
+        for rows in sizes:
+            workload = build_workload(WorkloadSpec(rows=rows))
+            run = new_run()
+            first = PostgresHops(postgres, at[System.POSTGRES], workload, run)
+            second = ClickHouseHops(clickhouse, at[System.CLICKHOUSE], workload, run, first)
+            with first, second:
+                lines += table(workload.baseline.num_rows, measure({**first.hops(), **second.hops()}, rounds))
+    finally:
+        clickhouse.close()
+        ENDPOINTS.stop_all()
+    page.write_text("\n".join(lines), encoding="utf-8")
+    click.echo(f"written: {page}")
+
+
+if __name__ == "__main__":
+    main()
