@@ -79,7 +79,7 @@ sys.stdin.read()
 @pytest.fixture
 def folders(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty temporary folder that the server's user can reach."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o711)
         monkeypatch.setenv("TMPDIR", folder)
         monkeypatch.setenv("PYTHONPATH", str(ROOT))
@@ -144,6 +144,8 @@ def test_a_forked_child_stops_nothing_of_its_parent_and_is_refused_the_engine_in
     with Owner(OWNS_REAL_SERVICES + FORKS_A_CHILD_THAT_ASKS) as owner:
         assert owner.said[0].startswith("clickhouse: the embedded engine lives inside process")
         assert owner.said[1:] == ["parent still served", "ready"]
+        owner.process.terminate()
+        assert owner.services_that_stay() == []
 
 
 def test_a_terminated_owner_leaves_nothing(folders: Path) -> None:
