@@ -1,6 +1,6 @@
-"""Text forms that Arrow has no kernel for: JSON strings, base64 and UUIDs, whole columns at a time.
+"""Forms that Arrow has no kernel for: JSON strings, base64, UUIDs and decimals as bytes, whole columns at a time.
 
-Here live functions from Arrow array to Arrow array over their raw buffers; which type uses which is said in `types`.
+Here live functions from Arrow array to Arrow array over their raw buffers; which type uses which is said elsewhere.
 It may import numpy and pyarrow.
 """
 
@@ -12,8 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_ESCAPES = {byte: json.dumps(chr(byte))[1:-1] for byte in (ord("\\"), ord('"'), *range(0x20))}
-"""What must be escaped inside a JSON string; the backslash first, so that no escape is escaped again."""
+_ESCAPES = {byte: json.dumps(chr(byte))[1:-1] for byte in (*range(0x20), ord('"'), ord("\\"))}
+"""What must be escaped inside a JSON string."""
+
+_ESCAPED_SIZE = np.array([len(_ESCAPES.get(byte, " ")) for byte in range(256)], np.uint8)
+"""The bytes that each byte of a string becomes."""
 
 _UUID_TEXT = np.array([place not in (8, 13, 18, 23) for place in range(36)])
 """True where the 36 characters of a UUID hold a hexadecimal digit, False where they hold a hyphen."""
@@ -32,14 +35,28 @@ def over_values(convert: Callable[[pa.Array], pa.Array]) -> Callable[[pa.Array],
     return converted
 
 
-def quote(text: pa.Array) -> pa.Array:
-    """Return the strings as JSON strings, quotes included; NULL stays NULL."""
-    data = text.buffers()[2]
-    present = np.bincount(np.frombuffer(data, np.uint8), minlength=256) if data else np.zeros(256)
-    for byte, escape in _ESCAPES.items():
-        if present[byte]:
-            text = pc.replace_substring(text, chr(byte), escape)
-    return pc.binary_join_element_wise('"', text, '"', "")
+def without_nulls(text: pa.Array) -> pa.Array:
+    """Return the same strings with anything at all in place of NULL, without a copy."""
+    _, offsets, data = text.buffers()
+    return pa.Array.from_buffers(text.type, len(text), [None, offsets, data], offset=text.offset)
+
+
+def escape(text: pa.Array) -> pa.Array:
+    """Return the strings as they stand between the quotes of JSON strings; NULL stays NULL."""
+    data, starts, lengths = _layout(text)
+    sizes = _ESCAPED_SIZE[data]
+    places = np.flatnonzero(sizes > 1)
+    if not len(places):
+        return text
+    escaped = np.repeat(data, sizes)
+    grown = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
+    bytes_there, behind = data[places], grown[places + 1]
+    for byte in np.unique(bytes_there).tolist():
+        here = behind[bytes_there == byte]
+        for back, character in enumerate(reversed(_ESCAPES[byte].encode()), 1):
+            escaped[here - back] = character
+    valid = text.is_valid().buffers()[1] if text.null_count else None
+    return _variable(pa.string(), escaped, grown[starts + lengths] - grown[starts], valid)
 
 
 def base64_encode(values: pa.Array) -> pa.Array:
@@ -112,6 +129,6 @@ def _layout(array: pa.Array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return data, offsets[:-1] - offsets[0], np.diff(offsets)
 
 
-def _variable(kind: pa.DataType, data: np.ndarray, lengths: np.ndarray) -> pa.Array:
+def _variable(kind: pa.DataType, data: np.ndarray, lengths: np.ndarray, valid: pa.Buffer | None = None) -> pa.Array:
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
-    return pa.Array.from_buffers(kind, len(lengths), [None, pa.py_buffer(offsets), pa.py_buffer(data)])
+    return pa.Array.from_buffers(kind, len(lengths), [valid, pa.py_buffer(offsets), pa.py_buffer(data)])

@@ -20,9 +20,9 @@ from matrix_defs.errors import ReadError, SystemUnavailableError
 from matrix_defs.ports import Change, Op, Partitions, Position, ReadEnd, ReadMode, ReadRequest, Source, Window
 from resources.endpoints import rest_service
 from resources.endpoints.rest_service import RunningService
+from resources.json_rows import to_json
 from resources.rest.paginators import Cursor
 from resources.rest.source import RestSource
-from resources.rest.types import to_json
 from tests.rest_local import ORDERS, START, HastyClient, behave, by_key, keys_of, orders, read
 
 NUMBERS = count()

@@ -1,7 +1,7 @@
 """The tables of the local REST service: rows, the JSON that each is served as, changes and filters.
 
 Here lives data; paths, pages and misbehaviour live in `rest_service`. Tables are immutable and replaced whole, so a
-reader on any thread sees all of a change or nothing. It may import `matrix_defs`, numpy, pyarrow and REST's types.
+reader on any thread sees all of a change or nothing. It may import `matrix_defs`, numpy, pyarrow and `json_rows`.
 """
 
 import threading
@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from matrix_defs.ports import Change, Op
 from matrix_defs.table import TableSpec
-from resources.rest.types import to_json
+from resources.json_rows import to_json
 
 
 @dataclass(frozen=True)

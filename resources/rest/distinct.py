@@ -1,7 +1,7 @@
 """Rows told apart by key over all pages of one read.
 
 Here lives the memory of what a read has seen, nothing of pages or requests.
-It may import `matrix_defs`, numpy, pyarrow and the types table.
+It may import `matrix_defs`, numpy, pyarrow and `json_rows`.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from matrix_defs.table import Column
-from resources.rest.types import to_json
+from resources.json_rows import to_json
 
 
 class Distinct:

@@ -1,7 +1,7 @@
 """One page of a response: from the bytes of its body to canonical record batches and the few fields around them.
 
 Here lives parsing; how a page is fetched is said in `client`, which one comes next in `paginators`.
-It may import `matrix_defs`, pyarrow, orjson and the types table.
+It may import `matrix_defs`, pyarrow, orjson and `json_rows`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,11 +11,10 @@ from typing import Any
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.json as pj
 
 from matrix_defs.errors import ReadError, UsageError
 from matrix_defs.table import Column
-from resources.rest.types import from_wire, wire_schema
+from resources.json_rows import from_wire, parse, wire_schema
 
 _ROOT = "records"
 """The name given to the records where the body is a bare array."""
@@ -69,13 +68,7 @@ class PageReader:
     def _document(self, body: bytes) -> pa.Table:
         row = b'{"%s":%s}' % (_ROOT.encode(), body) if self._bare else body
         try:
-            document = pj.read_json(
-                pa.BufferReader(row),
-                # One block holds the whole body, so that no line end inside it is taken for the end of a row.
-                read_options=pj.ReadOptions(use_threads=False, block_size=len(row) + 1),
-                parse_options=pj.ParseOptions(explicit_schema=self._schema, unexpected_field_behavior="ignore"),
-            )
-            document.validate(full=True)
+            document = parse(row, self._schema)
         except ValueError as error:
             raise _diagnosed(body, error) from error
         if document.num_rows != 1:

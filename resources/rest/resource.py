@@ -15,11 +15,11 @@ from matrix_defs.systems import System
 from matrix_defs.table import TableSpec
 from resources.endpoints.endpoint import Endpoint
 from resources.endpoints.registry import ENDPOINTS
+from resources.json_rows import TYPES
 from resources.rest.auth import Auth
 from resources.rest.client import RestClient, RestSettings
 from resources.rest.paginators import Cursor, Link, Offset, PageNumber, Paginator
 from resources.rest.source import RestSource
-from resources.rest.types import TYPES
 from resources.system import SystemResource
 
 PAGINATORS: dict[str, Callable[[int], Paginator]] = {

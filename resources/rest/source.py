@@ -28,8 +28,8 @@ from matrix_defs.ports import (
 from matrix_defs.systems import SourceKind
 from matrix_defs.table import TableSpec
 from resources.cursor_read import CursorRead
+from resources.json_rows import represent
 from resources.rest.client import RestClient
-from resources.rest.types import represent
 
 _NOTHING = ReadEnd(None)
 

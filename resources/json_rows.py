@@ -1,18 +1,22 @@
-"""The types table of REST: how each logical type is written in JSON, how it reads back, and what is lost.
+"""Rows as JSON objects: how each logical type is written, how it reads back, and what is lost.
 
-Here live values as they travel, a column at a time in both directions; pages and requests live in `page` and `client`.
-It may import `matrix_defs` and pyarrow.
+Here live values as they travel, a column at a time in both directions; who carries them is said by the systems.
+It may import `matrix_defs`, numpy, pyarrow and the shared modules of `resources`.
 """
 
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.json as pj
 
 from matrix_defs.table import ARROW, Column, LogicalType
 from resources import codecs
+from resources.types_table import StoredType, TypesTable
+from resources.weave import weave
 
 _CHUNK_ROWS = 10_000
 """Rows rendered at a time: Arrow's string offsets end at 2 GiB."""
@@ -24,10 +28,6 @@ def _same(array: pa.Array) -> pa.Array:
 
 def _text(array: pa.Array) -> pa.Array:
     return array.cast(pa.string())
-
-
-def _quoted_text(array: pa.Array) -> pa.Array:
-    return codecs.quote(_text(array))
 
 
 def _finite(array: pa.Array) -> pa.Array:
@@ -51,7 +51,7 @@ def _time(array: pa.Array) -> pa.Array:
 
 
 @dataclass(frozen=True)
-class RestType:
+class JsonType:
     """How one logical type travels."""
 
     json: str
@@ -59,7 +59,9 @@ class RestType:
     wire: pa.DataType
     """What Arrow's JSON reader is asked to make of it."""
     write: Callable[[pa.Array], pa.Array] = _text
-    """From a canonical array to an array of JSON texts."""
+    """From a canonical array to an array of texts."""
+    quoted: bool = True
+    """The texts stand between quotes."""
     read: Callable[[pa.Array], pa.Array] = _same
     """From the wire array to the canonical one. Raises ValueError for text of another form."""
     loss: str | None = None
@@ -68,59 +70,74 @@ class RestType:
     """Canonical values as they come back: the declared loss, nothing else."""
 
 
-TYPES: dict[LogicalType, RestType] = {
-    LogicalType.BOOL: RestType("true or false", pa.bool_()),
-    LogicalType.INT16: RestType("number", pa.int16()),
-    LogicalType.INT32: RestType("number", pa.int32()),
-    LogicalType.INT64: RestType("number, all 64 bits", pa.int64()),
-    LogicalType.DECIMAL_18_4: RestType(
-        "string, so that no reader makes a float of it", pa.decimal128(18, 4), _quoted_text
+TYPES: dict[LogicalType, JsonType] = {
+    LogicalType.BOOL: JsonType("true or false", pa.bool_(), quoted=False),
+    LogicalType.INT16: JsonType("number", pa.int16(), quoted=False),
+    LogicalType.INT32: JsonType("number", pa.int32(), quoted=False),
+    LogicalType.INT64: JsonType("number, all 64 bits", pa.int64(), quoted=False),
+    LogicalType.DECIMAL_18_4: JsonType(
+        "string with 4 decimals, so that no reader makes a float of it", pa.decimal128(18, 4)
     ),
-    LogicalType.DECIMAL_38_9: RestType(
-        "string, so that no reader makes a float of it", pa.decimal128(38, 9), _quoted_text
+    LogicalType.DECIMAL_38_9: JsonType(
+        "string with 9 decimals, so that no reader makes a float of it", pa.decimal128(38, 9)
     ),
-    LogicalType.FLOAT64: RestType(
+    LogicalType.FLOAT64: JsonType(
         "number with the fewest digits that read back as the same bits",
         pa.float64(),
         write=lambda array: _text(_finite(array)),
+        quoted=False,
         loss="NaN and the infinities become NULL: JSON has no such numbers",
         hold=_finite,
     ),
-    LogicalType.TEXT: RestType("string", pa.string(), codecs.quote),
-    LogicalType.BINARY: RestType(
+    LogicalType.TEXT: JsonType("string", pa.string(), codecs.escape),
+    LogicalType.BINARY: JsonType(
         "string, base64 with padding",
         pa.string(),
-        write=lambda array: codecs.quote(codecs.over_values(codecs.base64_encode)(array)),
+        write=codecs.over_values(codecs.base64_encode),
         read=codecs.over_values(codecs.base64_decode),
     ),
-    LogicalType.DATE: RestType(
-        "string, YYYY-MM-DD", pa.string(), _quoted_text, read=lambda array: array.cast(pa.date32())
+    LogicalType.DATE: JsonType("string, YYYY-MM-DD", pa.string(), read=lambda array: array.cast(pa.date32())),
+    LogicalType.TIME: JsonType("string, HH:MM:SS.ffffff", pa.string(), read=_time),
+    LogicalType.DATETIME: JsonType("string, ISO 8601 with microseconds, no zone", pa.timestamp("us"), _iso),
+    LogicalType.INSTANT: JsonType(
+        "string, ISO 8601 with microseconds and Z", pa.timestamp("us", tz="UTC"), write=_iso_utc
     ),
-    LogicalType.TIME: RestType("string, HH:MM:SS.ffffff", pa.string(), _quoted_text, read=_time),
-    LogicalType.DATETIME: RestType(
-        "string, ISO 8601 with microseconds, no zone",
-        pa.timestamp("us"),
-        write=lambda array: codecs.quote(_iso(array)),
-    ),
-    LogicalType.INSTANT: RestType(
-        "string, ISO 8601 with microseconds and Z",
-        pa.timestamp("us", tz="UTC"),
-        write=lambda array: codecs.quote(_iso_utc(array)),
-    ),
-    LogicalType.UUID: RestType(
+    LogicalType.UUID: JsonType(
         "string, 8-4-4-4-12 hexadecimal digits",
         pa.string(),
-        write=lambda array: codecs.quote(codecs.over_values(codecs.uuid_text)(array)),
+        write=codecs.over_values(codecs.uuid_text),
         read=codecs.over_values(codecs.uuid_bytes),
     ),
-    LogicalType.JSON: RestType("string that holds the JSON text", pa.string(), codecs.quote),
+    LogicalType.JSON: JsonType("string that holds the JSON text", pa.string(), codecs.escape),
 }
 """Nested JSON would be parsed and printed anew on its way, so a JSON value travels as the text it is."""
+
+
+STORED: TypesTable = {
+    kind: StoredType(held.json, loss=held.loss or "", represent=held.hold if held.loss else None)
+    for kind, held in TYPES.items()
+}
+"""The types table of a system that stores rows as JSON."""
 
 
 def wire_schema(columns: Sequence[Column]) -> pa.Schema:
     """Return the schema in which Arrow's JSON reader is to read records of these columns."""
     return pa.schema([(column.name, TYPES[column.type].wire) for column in columns])
+
+
+def parse(text: bytes, schema: pa.Schema) -> pa.Table:
+    """Return JSON objects, one after the other, as rows of that schema; other fields are left alone.
+
+    Raises ValueError for what is no JSON or has other types.
+    """
+    rows = pj.read_json(
+        pa.BufferReader(text),
+        # One block holds the whole text, so that no line end inside an object is taken for its end.
+        read_options=pj.ReadOptions(use_threads=False, block_size=len(text) + 1),
+        parse_options=pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
+    )
+    rows.validate(full=True)
+    return rows
 
 
 def from_wire(records: pa.StructArray, columns: Sequence[Column]) -> pa.RecordBatch:
@@ -158,11 +175,31 @@ def represent(rows: pa.Table, columns: Sequence[Column]) -> pa.Table:
 
 
 def _objects(batch: pa.RecordBatch, columns: Sequence[Column]) -> pa.Array:
-    parts: list[pa.Array | str] = []
-    for column in columns:
-        parts += [
-            f"{',' if parts else '{'}{json.dumps(column.name)}:",
-            TYPES[column.type].write(batch.column(column.name)),
-        ]
-    objects = pc.binary_join_element_wise(*parts, "}", "", null_handling="replace", null_replacement="null")
-    return objects.cast(pa.large_string())
+    """Weave names and values. The quotes belong to the names' pieces: which one a row gets depends on the value before
+    it and on its own, so each name has four.
+    """
+    count = batch.num_rows
+    texts = [TYPES[column.type].write(batch.column(column.name)) for column in columns]
+    names = _names(columns)
+    pieces = pa.concat_arrays([names, *map(codecs.without_nulls, texts)])
+    places = np.empty((count, 2 * len(columns) + 1), np.int32)
+    after_quoted = np.zeros(count, bool)
+    for number, (column, text) in enumerate(zip(columns, texts, strict=True)):
+        valid = np.asarray(text.is_valid())
+        places[:, 2 * number] = 4 * number + 2 * after_quoted + valid
+        values = np.arange(len(names) + number * count, len(names) + (number + 1) * count, dtype=np.int32)
+        places[:, 2 * number + 1] = np.where(valid, values, -1)
+        after_quoted = valid & TYPES[column.type].quoted
+    places[:, -1] = 4 * len(columns) + after_quoted
+    return weave(pieces, places).cast(pa.large_string())
+
+
+def _names(columns: Sequence[Column]) -> pa.StringArray:
+    """What stands before each value: before NULL and before a value, after a bare value and after a quoted one."""
+    names = []
+    for number, column in enumerate(columns):
+        opening = f"{',' if number else '{'}{json.dumps(column.name)}:"
+        before = '"' if TYPES[column.type].quoted else ""
+        for after in ("", '"'):
+            names += [f"{after}{opening}null", f"{after}{opening}{before}"]
+    return pa.array([*names, "}", '"}'], pa.string())

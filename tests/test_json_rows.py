@@ -1,4 +1,4 @@
-"""The types table of REST: every logical type survives JSON bit by bit, in both directions, but for declared losses.
+"""Rows as JSON: every logical type survives JSON bit by bit, in both directions, but for declared losses.
 
 Here no service runs. It may import everything.
 """
@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from matrix_defs.errors import ReadError
 from matrix_defs.table import ARROW, Column, LogicalType
+from resources.json_rows import TYPES, represent, to_json
 from resources.rest.page import PageReader
-from resources.rest.types import TYPES, represent, to_json
 
 
 def integers(bits: int) -> st.SearchStrategy[int]:
