@@ -132,6 +132,21 @@ def test_a_transaction_that_is_open_too_long_is_told_and_leaves_no_slot(
     assert first(source)[0][-1] == (3, "a", "late")
 
 
+def test_a_writer_of_another_table_is_waited_for_no_longer_than_told(
+    source: Seeded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source.sql.execute("CREATE TABLE others (id int)")
+    other = source.writer()
+    other.execute("BEGIN; INSERT INTO others VALUES (1)")
+    with monkeypatch.context() as patch:
+        patch.setattr(cdc, "SLOT_SECONDS", 0.1)
+        with pytest.raises(ReadError, match=r"creating replication slot .*lock timeout.*open writing transactions"):
+            source.read(ReadMode.CHANGES)
+    assert source.source.released() is None
+    other.close()
+    assert first(source)[0] == [(1, "a", "one"), (2, "a", "two")]
+
+
 def test_a_server_without_logical_decoding_says_so() -> None:
     with private_server(wal_level="replica") as endpoint, seeded(endpoint, (1, "a", "one")) as source:
         with pytest.raises(ReadError, match=r"creating replication slot .*wal_level") as caught:

@@ -19,7 +19,7 @@ from resources.postgres.pgoutput import Decoder
 from resources.postgres.session import Session, explained
 
 SLOT_SECONDS = 60
-"""How long creating a slot may wait for writing transactions that were open before it."""
+"""How long creating a slot may wait for each writing transaction that was open before it, on any table."""
 
 _TEXT_FORMS = {"TimeZone": "UTC", "DateStyle": "ISO", "bytea_output": "hex", "extra_float_digits": "1"}
 """pgoutput renders values as the session that peeks would; a role or a database may be set otherwise."""
@@ -89,7 +89,8 @@ class ChangeStream:
 
     def _create_slot(self, exporter: psycopg.Connection) -> tuple[int, str]:
         """Return where the slot starts and the name of the snapshot that lives as long as `exporter` stays idle."""
-        exporter.pgconn.exec_(f"SET statement_timeout = '{SLOT_SECONDS}s'".encode())
+        # Replication commands ignore statement_timeout; the wait for another transaction is a lock's.
+        exporter.pgconn.exec_(f"SET lock_timeout = '{SLOT_SECONDS}s'".encode())
         command = f"CREATE_REPLICATION_SLOT {_DIALECT.quote(self._slot)} LOGICAL pgoutput EXPORT_SNAPSHOT"
         result = exporter.pgconn.exec_(command.encode())
         if result.status != pq.ExecStatus.TUPLES_OK:

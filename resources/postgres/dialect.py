@@ -36,12 +36,14 @@ class PostgresDialect(Dialect):
         load then fails and names them.
         """
         table, staged = self.table(plan.target), self.staged(plan.target)
-        identity = ", ".join(f"ALTER COLUMN {self.quote(name)} DROP DEFAULT" for name in ("load_id", "loaded_at"))
         return [
             *self._counted(plan, "1 = 1"),
             Statement(f"DROP TABLE {table}"),
             Statement(f"ALTER TABLE {staged} RENAME TO {self.quote(plan.target.table.name)}"),
-            Statement(f"ALTER TABLE {table} {identity}"),
+            *(
+                Statement(f"ALTER TABLE {table} ALTER COLUMN {self.quote(name)} DROP DEFAULT")
+                for name in ("load_id", "loaded_at")
+            ),
         ]
 
     def replace_partitions(self, plan: Plan) -> list[Statement]:
