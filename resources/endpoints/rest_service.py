@@ -1,7 +1,7 @@
 """The local REST service that the generic client is certified against: real HTTP on loopback, in this process.
 
 Here live its paths, its ways of paging and a switch for each way in which services misbehave; its rows live in
-`rest_store`. It may import `matrix_defs`, Starlette, uvicorn, orjson, pyarrow, the store and REST's auth.
+`rest_store`. It may import `matrix_defs`, Starlette, orjson, pyarrow, the modules beside it and REST's auth.
 
     GET    /v1/{namespace}/{table}     a page: {"data": [...], "total": n, "has_next": bool, "next_cursor": text}
     PUT    /admin/{namespace}/{table}  create or replace (an Arrow stream with the table's description)
@@ -17,7 +17,6 @@ import base64
 import binascii
 import hashlib
 import secrets
-import socket
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -25,7 +24,6 @@ from typing import Any
 
 import orjson
 import pyarrow as pa
-import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -33,13 +31,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from matrix_defs.errors import SystemUnavailableError
 from matrix_defs.ports import Change, Op
 from matrix_defs.table import Column, LogicalType, TableSpec
+from resources.endpoints.loopback import LoopbackService
 from resources.endpoints.rest_store import Store, StoredTable, names
 from resources.rest.auth import Auth
 
-_START_SECONDS = 10
 _DEFAULT_SIZE = 100
 
 
@@ -236,39 +233,11 @@ class _Guard:
         await self._app(scope, receive, send)
 
 
-class _Server(uvicorn.Server):
-    """A server that says when it listens."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.listening = threading.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.listening.set()
-
-
-class RunningService:
-    """The service on a free port of loopback, served by a thread of this process."""
+class RunningService(LoopbackService):
+    """The service while it is served."""
 
     def __init__(self, auth: Auth) -> None:
-        app = _Guard(RestService().app, auth)
-        config = uvicorn.Config(app, log_level="critical", lifespan="off", timeout_graceful_shutdown=1)
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self._server = _Server(config)
-        self._thread = threading.Thread(
-            target=lambda: self._server.run([self._socket]), name="rest-service", daemon=True
-        )
-        self._thread.start()
-        if not self._server.listening.wait(_START_SECONDS):
-            raise SystemUnavailableError(f"the local REST service did not start within {_START_SECONDS} seconds")
-        self.base_url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        """What clients are given as base URL."""
-
-    def stop(self) -> None:
-        """Close the port and end the thread; safe to call twice."""
-        self._server.should_exit = True
-        self._thread.join()
+        super().__init__(_Guard(RestService().app, auth), "REST service")
 
 
 def start(auth: Auth | None = None) -> RunningService:
