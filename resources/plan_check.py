@@ -29,6 +29,7 @@ _STATEMENTS = (
     exp.Alter,
     exp.TruncateTable,
     exp.Set,
+    exp.Declare,
     exp.Transaction,
     exp.Commit,
     exp.Rollback,

@@ -9,15 +9,15 @@ from pathlib import Path
 
 from matrix_defs.contract_plans import Planner
 from matrix_defs.systems import System
+from resources import json_rows
 from resources.bigquery.dialect import BigQueryDialect
 from resources.clickhouse.dialect import ClickHouseDialect
 from resources.kafka.plan import KafkaDialect
 from resources.mssql.dialect import MssqlDialect
 from resources.plan_check import KafkaPlanner, SqlPlanner
 from resources.postgres.dialect import PostgresDialect
-from resources.rest.types import TYPES as REST_TYPES
 from resources.sql import Dialect
-from resources.types_table import StoredType, TypesTable
+from resources.types_table import TypesTable
 
 SQL_DIALECTS: Mapping[System, Dialect] = {
     System.MSSQL: MssqlDialect(),
@@ -32,10 +32,7 @@ DIALECTS: Mapping[System, Dialect | KafkaDialect] = {**SQL_DIALECTS, System.KAFK
 
 TYPES: Mapping[System, TypesTable] = {
     **{system: dialect.types for system, dialect in DIALECTS.items()},
-    System.REST: {
-        kind: StoredType(held.json, loss=held.loss or "", represent=held.hold if held.loss else None)
-        for kind, held in REST_TYPES.items()
-    },
+    System.REST: json_rows.STORED,
 }
 """The types table of every system."""
 

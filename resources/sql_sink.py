@@ -25,7 +25,7 @@ from resources.types_table import represent
 class SqlSink(ABC):
     """A SQL system as a sink. One object serves one case; it is not shared between threads."""
 
-    dialect: ClassVar[Dialect]
+    dialect: Dialect
     label: ClassVar[str]
     encodings: frozenset[Encoding] = frozenset({Encoding.ARROW})
     driver_errors: ClassVar[tuple[type[BaseException], ...]]
@@ -56,6 +56,10 @@ class SqlSink(ABC):
     @abstractmethod
     def tables(self, namespace: str) -> list[str]:
         """Names of the tables in a namespace; none where the namespace does not exist. Partitions are no tables."""
+
+    def write_staged(self, plan: Plan, chunks: Iterable[pa.RecordBatch]) -> int:
+        """Append prepared rows to staging, whose defaults add the load's identity; return how many were written."""
+        return self.write(plan.target.namespace, f"{plan.target.table.name}__staged", plan.written, chunks)
 
     def write_encoded(self, plan: Plan, batch: Batch) -> int:
         """Append a batch of an encoding other than Arrow to staging; only for sinks that list one."""
@@ -134,7 +138,7 @@ class SqlSink(ABC):
         target = plan.target
         if batch.encoding is Encoding.ARROW:
             chunks = prepared_batches(target, batch, with_changes=plan.with_changes)
-            staged = self.write(target.namespace, f"{target.table.name}__staged", plan.written, chunks)
+            staged = self.write_staged(plan, chunks)
         else:
             staged = self.write_encoded(plan, batch)
         end = batch.end()

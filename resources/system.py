@@ -24,6 +24,10 @@ class SystemResource(ConfigurableResource[None]):
     losses: ClassVar[tuple[str, ...]] = ()
     """The declared losses of the system's types table, in words."""
 
+    def declared_losses(self) -> tuple[str, ...]:
+        """Return what the system cannot hold as this resource is configured, in words."""
+        return self.losses
+
     def endpoint(self, kind: Kind) -> Endpoint:
         """Return the running service: `embedded` is started on first use, `external` is found through the fields.
 

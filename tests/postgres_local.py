@@ -16,7 +16,7 @@ import pytest
 from matrix_defs.ports import Batch, KeyList, Load, LoadTarget, Position, ReadEnd, ReadMode, ReadRequest, Scope
 from matrix_defs.systems import System
 from matrix_defs.table import Column, LogicalType, TableSpec
-from resources.endpoints import embedded_postgres
+from resources.endpoints import embedded_postgres, ports
 from resources.endpoints.endpoint import Endpoint
 from resources.endpoints.supervised import Supervised
 from resources.postgres.source import PostgresSource
@@ -171,7 +171,7 @@ def private_server(prepare: str = "", **settings: str) -> Iterator[Endpoint]:
         usual = embedded_postgres.SETTINGS
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(embedded_postgres, "SETTINGS", {k: v for k, v in usual.items() if k not in settings})
-            port = embedded_postgres._serve(supervised, binaries, data, account, embedded_postgres.free_port)
+            port = embedded_postgres._serve(supervised, binaries, data, account, ports.free_port)
         yield Endpoint(
             System.POSTGRES,
             "embedded",

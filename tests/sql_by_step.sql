@@ -23,7 +23,8 @@ SELECT COUNT(*) FROM "s"."t" AS t WHERE 1 = 1 AND EXISTS (SELECT 1 FROM "s"."t__
 SELECT COUNT(*) FROM "s"."t__staged"
 DROP TABLE "s"."t"
 ALTER TABLE "s"."t__staged" RENAME TO "t"
-ALTER TABLE "s"."t" ALTER COLUMN "load_id" DROP DEFAULT, ALTER COLUMN "loaded_at" DROP DEFAULT
+ALTER TABLE "s"."t" ALTER COLUMN "load_id" DROP DEFAULT
+ALTER TABLE "s"."t" ALTER COLUMN "loaded_at" DROP DEFAULT
 -- clickhouse
 SELECT count() FROM `s`.`t` WHERE 1 = 1 AND NOT (`id`, `code`) IN (SELECT o.`id`, o.`code` FROM `s`.`t__staged` AS o)
 SELECT count() FROM `s`.`t` WHERE 1 = 1 AND (`id`, `code`) IN (SELECT o.`id`, o.`code` FROM `s`.`t__staged` AS o)
@@ -31,8 +32,10 @@ SELECT count() FROM `s`.`t__staged`
 ALTER TABLE `s`.`t__staged` MODIFY COLUMN `load_id` REMOVE DEFAULT, MODIFY COLUMN `loaded_at` REMOVE DEFAULT
 EXCHANGE TABLES `s`.`t__staged` AND `s`.`t`
 -- bigquery
-DELETE FROM `s`.`t` AS t WHERE 1 = 1 AND NOT EXISTS (SELECT 1 FROM `s`.`t__staged` AS o WHERE o.`id` = t.`id` AND o.`code` = t.`code`)
+SET rows_deleted = rows_deleted + (SELECT COUNT(*) FROM `s`.`t` AS t WHERE 1 = 1 AND NOT EXISTS (SELECT 1 FROM `s`.`t__staged` AS o WHERE o.`id` = t.`id` AND o.`code` = t.`code`))
+SET rows_replaced = rows_replaced + (SELECT COUNT(*) FROM `s`.`t` AS t WHERE 1 = 1 AND EXISTS (SELECT 1 FROM `s`.`t__staged` AS o WHERE o.`id` = t.`id` AND o.`code` = t.`code`))
 DELETE FROM `s`.`t` AS t WHERE 1 = 1
+SET rows_inserted = rows_inserted + (SELECT COUNT(*) FROM `s`.`t__staged` AS t)
 INSERT INTO `s`.`t` (`id`, `code`, `day`, `at`, `load_id`, `loaded_at`) SELECT t.`id`, t.`code`, t.`day`, t.`at`, t.`load_id`, t.`loaded_at` FROM `s`.`t__staged` AS t
 
 -- # insert_staged
@@ -44,6 +47,7 @@ INSERT INTO "s"."t" ("id", "code", "day", "at", "load_id", "loaded_at") SELECT t
 SELECT count() FROM `s`.`t__staged` AS t WHERE t.`_op` <> 'delete'
 INSERT INTO `s`.`t` (`id`, `code`, `day`, `at`, `load_id`, `loaded_at`) SELECT t.`id`, t.`code`, t.`day`, t.`at`, t.`load_id`, t.`loaded_at` FROM `s`.`t__staged` AS t WHERE t.`_op` <> 'delete'
 -- bigquery
+SET rows_inserted = rows_inserted + (SELECT COUNT(*) FROM `s`.`t__staged` AS t WHERE t.`_op` <> 'delete')
 INSERT INTO `s`.`t` (`id`, `code`, `day`, `at`, `load_id`, `loaded_at`) SELECT t.`id`, t.`code`, t.`day`, t.`at`, t.`load_id`, t.`loaded_at` FROM `s`.`t__staged` AS t WHERE t.`_op` <> 'delete'
 
 -- # insert_missing
@@ -55,6 +59,7 @@ INSERT INTO "s"."t" ("id", "code", "day", "at", "row_hash", "load_id", "loaded_a
 SELECT count() FROM `s`.`t__staged` AS t WHERE t.`_op` <> 'delete' AND NOT (`id`, `code`) IN (SELECT o.`id`, o.`code` FROM `s`.`t` AS o)
 INSERT INTO `s`.`t` (`id`, `code`, `day`, `at`, `row_hash`, `load_id`, `loaded_at`) SELECT t.`id`, t.`code`, t.`day`, t.`at`, t.`row_hash`, t.`load_id`, t.`loaded_at` FROM `s`.`t__staged` AS t WHERE t.`_op` <> 'delete' AND NOT (`id`, `code`) IN (SELECT o.`id`, o.`code` FROM `s`.`t` AS o)
 -- bigquery
+SET rows_inserted = rows_inserted + (SELECT COUNT(*) FROM `s`.`t__staged` AS t WHERE t.`_op` <> 'delete' AND NOT EXISTS (SELECT 1 FROM `s`.`t` AS o WHERE o.`id` = t.`id` AND o.`code` = t.`code`))
 INSERT INTO `s`.`t` (`id`, `code`, `day`, `at`, `row_hash`, `load_id`, `loaded_at`) SELECT t.`id`, t.`code`, t.`day`, t.`at`, t.`row_hash`, t.`load_id`, t.`loaded_at` FROM `s`.`t__staged` AS t WHERE t.`_op` <> 'delete' AND NOT EXISTS (SELECT 1 FROM `s`.`t` AS o WHERE o.`id` = t.`id` AND o.`code` = t.`code`)
 
 -- # delete_staged_keys
@@ -69,7 +74,8 @@ SELECT count() FROM `s`.`t` WHERE (`id`, `code`) IN (SELECT o.`id`, o.`code` FRO
 SELECT count() FROM `s`.`t` WHERE (`id`, `code`) IN (SELECT o.`id`, o.`code` FROM `s`.`t__staged` AS o) AND NOT (`id`, `code`) IN (SELECT o.`id`, o.`code` FROM `s`.`t__staged` AS o WHERE o.`_op` = 'delete')
 DELETE FROM `s`.`t` WHERE (`id`, `code`) IN (SELECT o.`id`, o.`code` FROM `s`.`t__staged` AS o)
 -- bigquery
-DELETE FROM `s`.`t` AS t WHERE EXISTS (SELECT 1 FROM `s`.`t__staged` AS o WHERE o.`id` = t.`id` AND o.`code` = t.`code` AND o.`_op` = 'delete')
+SET rows_deleted = rows_deleted + (SELECT COUNT(*) FROM `s`.`t` AS t WHERE EXISTS (SELECT 1 FROM `s`.`t__staged` AS o WHERE o.`id` = t.`id` AND o.`code` = t.`code` AND o.`_op` = 'delete'))
+SET rows_replaced = rows_replaced + (SELECT COUNT(*) FROM `s`.`t` AS t WHERE EXISTS (SELECT 1 FROM `s`.`t__staged` AS o WHERE o.`id` = t.`id` AND o.`code` = t.`code`) AND NOT EXISTS (SELECT 1 FROM `s`.`t__staged` AS o WHERE o.`id` = t.`id` AND o.`code` = t.`code` AND o.`_op` = 'delete'))
 DELETE FROM `s`.`t` AS t WHERE EXISTS (SELECT 1 FROM `s`.`t__staged` AS o WHERE o.`id` = t.`id` AND o.`code` = t.`code`)
 
 -- # delete_changed
@@ -81,6 +87,7 @@ DELETE FROM "s"."t" AS t WHERE EXISTS (SELECT 1 FROM "s"."t__staged" AS o WHERE 
 SELECT count() FROM `s`.`t` WHERE (`id`, `code`) IN (SELECT o.`id`, o.`code` FROM `s`.`t__staged` AS o) AND NOT (`id`, `code`, `row_hash`) IN (SELECT o.`id`, o.`code`, o.`row_hash` FROM `s`.`t__staged` AS o)
 DELETE FROM `s`.`t` WHERE (`id`, `code`) IN (SELECT o.`id`, o.`code` FROM `s`.`t__staged` AS o) AND NOT (`id`, `code`, `row_hash`) IN (SELECT o.`id`, o.`code`, o.`row_hash` FROM `s`.`t__staged` AS o)
 -- bigquery
+SET rows_replaced = rows_replaced + (SELECT COUNT(*) FROM `s`.`t` AS t WHERE EXISTS (SELECT 1 FROM `s`.`t__staged` AS o WHERE o.`id` = t.`id` AND o.`code` = t.`code`) AND NOT EXISTS (SELECT 1 FROM `s`.`t__staged` AS o WHERE o.`id` = t.`id` AND o.`code` = t.`code` AND o.`row_hash` = t.`row_hash`))
 DELETE FROM `s`.`t` AS t WHERE EXISTS (SELECT 1 FROM `s`.`t__staged` AS o WHERE o.`id` = t.`id` AND o.`code` = t.`code`) AND NOT EXISTS (SELECT 1 FROM `s`.`t__staged` AS o WHERE o.`id` = t.`id` AND o.`code` = t.`code` AND o.`row_hash` = t.`row_hash`)
 
 -- # delete_absent_keys
@@ -92,6 +99,7 @@ DELETE FROM "s"."t" AS t WHERE NOT EXISTS (SELECT 1 FROM "s"."t__keys" AS o WHER
 SELECT count() FROM `s`.`t` WHERE NOT (`id`, `code`) IN (SELECT o.`id`, o.`code` FROM `s`.`t__keys` AS o)
 DELETE FROM `s`.`t` WHERE NOT (`id`, `code`) IN (SELECT o.`id`, o.`code` FROM `s`.`t__keys` AS o)
 -- bigquery
+SET rows_deleted = rows_deleted + (SELECT COUNT(*) FROM `s`.`t` AS t WHERE NOT EXISTS (SELECT 1 FROM `s`.`t__keys` AS o WHERE o.`id` = t.`id` AND o.`code` = t.`code`))
 DELETE FROM `s`.`t` AS t WHERE NOT EXISTS (SELECT 1 FROM `s`.`t__keys` AS o WHERE o.`id` = t.`id` AND o.`code` = t.`code`)
 
 -- # delete_window
@@ -106,7 +114,8 @@ SELECT count() FROM `s`.`t` WHERE `day` >= toDate32('2026-03-01') AND `day` < to
 SELECT count() FROM `s`.`t` WHERE `day` >= toDate32('2026-03-01') AND `day` < toDate32('2026-03-02') AND (`id`, `code`) IN (SELECT o.`id`, o.`code` FROM `s`.`t__staged` AS o)
 DELETE FROM `s`.`t` WHERE `day` >= toDate32('2026-03-01') AND `day` < toDate32('2026-03-02')
 -- bigquery
-DELETE FROM `s`.`t` AS t WHERE t.`day` >= DATE '2026-03-01' AND t.`day` < DATE '2026-03-02' AND NOT EXISTS (SELECT 1 FROM `s`.`t__staged` AS o WHERE o.`id` = t.`id` AND o.`code` = t.`code`)
+SET rows_deleted = rows_deleted + (SELECT COUNT(*) FROM `s`.`t` AS t WHERE t.`day` >= DATE '2026-03-01' AND t.`day` < DATE '2026-03-02' AND NOT EXISTS (SELECT 1 FROM `s`.`t__staged` AS o WHERE o.`id` = t.`id` AND o.`code` = t.`code`))
+SET rows_replaced = rows_replaced + (SELECT COUNT(*) FROM `s`.`t` AS t WHERE t.`day` >= DATE '2026-03-01' AND t.`day` < DATE '2026-03-02' AND EXISTS (SELECT 1 FROM `s`.`t__staged` AS o WHERE o.`id` = t.`id` AND o.`code` = t.`code`))
 DELETE FROM `s`.`t` AS t WHERE t.`day` >= DATE '2026-03-01' AND t.`day` < DATE '2026-03-02'
 
 -- # replace_partitions
@@ -136,9 +145,11 @@ SELECT count() FROM `s`.`t__staged`
 ALTER TABLE `s`.`t` REPLACE PARTITION '2026-03-01' FROM `s`.`t__staged`
 -- bigquery
 SELECT IF(COUNT(*) = 0, 0, ERROR(CONCAT(CAST(COUNT(*) AS STRING), ' staged row(s) lie outside the partitions of this load (2026-03-01)'))) FROM `s`.`t__staged` AS t WHERE NOT t.`day` IN (DATE '2026-03-01')
-DELETE FROM `s`.`t` AS t WHERE t.`day` IN (DATE '2026-03-01') AND NOT EXISTS (SELECT 1 FROM `s`.`t__staged` AS o WHERE o.`id` = t.`id` AND o.`code` = t.`code`)
-DELETE FROM `s`.`t` AS t WHERE t.`day` IN (DATE '2026-03-01')
-INSERT INTO `s`.`t` (`id`, `code`, `day`, `at`, `load_id`, `loaded_at`) SELECT t.`id`, t.`code`, t.`day`, t.`at`, t.`load_id`, t.`loaded_at` FROM `s`.`t__staged` AS t
+SET rows_deleted = rows_deleted + (SELECT COUNT(*) FROM `s`.`t` AS t WHERE t.`day` IN (DATE '2026-03-01') AND NOT EXISTS (SELECT 1 FROM `s`.`t__staged` AS o WHERE o.`id` = t.`id` AND o.`code` = t.`code`))
+SET rows_replaced = rows_replaced + (SELECT COUNT(*) FROM `s`.`t` AS t WHERE t.`day` IN (DATE '2026-03-01') AND EXISTS (SELECT 1 FROM `s`.`t__staged` AS o WHERE o.`id` = t.`id` AND o.`code` = t.`code`))
+SET rows_inserted = rows_inserted + (SELECT COUNT(*) FROM `s`.`t__staged` AS t)
+DELETE FROM `s`.`t` AS t WHERE t.`day` IN (DATE '2026-03-01') AND NOT EXISTS (SELECT 1 FROM `s`.`t__staged` AS o WHERE o.`day` = t.`day`)
+bq cp -f s.t__staged$20260301 s.t$20260301
 
 -- # close_changed
 -- mssql
@@ -149,6 +160,7 @@ UPDATE "s"."t" AS t SET "valid_to" = TIMESTAMP WITH TIME ZONE '2026-03-01 12:30:
 SELECT count() FROM `s`.`t` WHERE `valid_to` IS NULL AND (`id`, `code`) IN (SELECT o.`id`, o.`code` FROM `s`.`t__staged` AS o) AND NOT (`id`, `code`, `row_hash`) IN (SELECT o.`id`, o.`code`, o.`row_hash` FROM `s`.`t__staged` AS o)
 ALTER TABLE `s`.`t` UPDATE `valid_to` = toDateTime64('2026-03-01 12:30:00.000001', 6, 'UTC') WHERE `valid_to` IS NULL AND (`id`, `code`) IN (SELECT o.`id`, o.`code` FROM `s`.`t__staged` AS o) AND NOT (`id`, `code`, `row_hash`) IN (SELECT o.`id`, o.`code`, o.`row_hash` FROM `s`.`t__staged` AS o)
 -- bigquery
+SET rows_replaced = rows_replaced + (SELECT COUNT(*) FROM `s`.`t` AS t WHERE t.`valid_to` IS NULL AND EXISTS (SELECT 1 FROM `s`.`t__staged` AS o WHERE o.`id` = t.`id` AND o.`code` = t.`code`) AND NOT EXISTS (SELECT 1 FROM `s`.`t__staged` AS o WHERE o.`id` = t.`id` AND o.`code` = t.`code` AND o.`row_hash` = t.`row_hash`))
 UPDATE `s`.`t` AS t SET `valid_to` = TIMESTAMP '2026-03-01 12:30:00.000001+00:00' WHERE t.`valid_to` IS NULL AND EXISTS (SELECT 1 FROM `s`.`t__staged` AS o WHERE o.`id` = t.`id` AND o.`code` = t.`code`) AND NOT EXISTS (SELECT 1 FROM `s`.`t__staged` AS o WHERE o.`id` = t.`id` AND o.`code` = t.`code` AND o.`row_hash` = t.`row_hash`)
 
 -- # close_absent
@@ -160,6 +172,7 @@ UPDATE "s"."t" AS t SET "valid_to" = TIMESTAMP WITH TIME ZONE '2026-03-01 12:30:
 SELECT count() FROM `s`.`t` WHERE `valid_to` IS NULL AND NOT (`id`, `code`) IN (SELECT o.`id`, o.`code` FROM `s`.`t__keys` AS o)
 ALTER TABLE `s`.`t` UPDATE `valid_to` = toDateTime64('2026-03-01 12:30:00.000001', 6, 'UTC') WHERE `valid_to` IS NULL AND NOT (`id`, `code`) IN (SELECT o.`id`, o.`code` FROM `s`.`t__keys` AS o)
 -- bigquery
+SET rows_replaced = rows_replaced + (SELECT COUNT(*) FROM `s`.`t` AS t WHERE t.`valid_to` IS NULL AND NOT EXISTS (SELECT 1 FROM `s`.`t__keys` AS o WHERE o.`id` = t.`id` AND o.`code` = t.`code`))
 UPDATE `s`.`t` AS t SET `valid_to` = TIMESTAMP '2026-03-01 12:30:00.000001+00:00' WHERE t.`valid_to` IS NULL AND NOT EXISTS (SELECT 1 FROM `s`.`t__keys` AS o WHERE o.`id` = t.`id` AND o.`code` = t.`code`)
 
 -- # open_versions
@@ -171,4 +184,5 @@ INSERT INTO "s"."t" ("id", "code", "day", "at", "row_hash", "load_id", "loaded_a
 SELECT count() FROM `s`.`t__staged` AS t WHERE t.`_op` <> 'delete' AND NOT (`id`, `code`) IN (SELECT o.`id`, o.`code` FROM `s`.`t` AS o WHERE o.`valid_to` IS NULL)
 INSERT INTO `s`.`t` (`id`, `code`, `day`, `at`, `row_hash`, `load_id`, `loaded_at`, `valid_from`, `valid_to`) SELECT t.`id`, t.`code`, t.`day`, t.`at`, t.`row_hash`, t.`load_id`, t.`loaded_at`, `loaded_at`, NULL FROM `s`.`t__staged` AS t WHERE t.`_op` <> 'delete' AND NOT (`id`, `code`) IN (SELECT o.`id`, o.`code` FROM `s`.`t` AS o WHERE o.`valid_to` IS NULL)
 -- bigquery
+SET rows_inserted = rows_inserted + (SELECT COUNT(*) FROM `s`.`t__staged` AS t WHERE t.`_op` <> 'delete' AND NOT EXISTS (SELECT 1 FROM `s`.`t` AS o WHERE o.`id` = t.`id` AND o.`code` = t.`code` AND o.`valid_to` IS NULL))
 INSERT INTO `s`.`t` (`id`, `code`, `day`, `at`, `row_hash`, `load_id`, `loaded_at`, `valid_from`, `valid_to`) SELECT t.`id`, t.`code`, t.`day`, t.`at`, t.`row_hash`, t.`load_id`, t.`loaded_at`, t.`loaded_at`, CAST(NULL AS TIMESTAMP) FROM `s`.`t__staged` AS t WHERE t.`_op` <> 'delete' AND NOT EXISTS (SELECT 1 FROM `s`.`t` AS o WHERE o.`id` = t.`id` AND o.`code` = t.`code` AND o.`valid_to` IS NULL)

@@ -16,8 +16,8 @@ import pytest
 from matrix_defs.errors import SystemUnavailableError, UsageError
 from matrix_defs.systems import System
 from resources.endpoints import external, needs, registry
-from resources.endpoints.embedded_postgres import free_port
 from resources.endpoints.endpoint import Endpoint, Kind, Running
+from resources.endpoints.ports import free_port
 from resources.endpoints.registry import Endpoints, environment, environment_lines, kind_of
 
 CANARY = "canary-p4ssw0rd"

@@ -17,7 +17,7 @@ import pytest
 
 from matrix_defs.errors import SystemUnavailableError
 from matrix_defs.systems import System
-from resources.endpoints import embedded_postgres, external
+from resources.endpoints import embedded_postgres, external, ports
 from resources.endpoints.endpoint import Endpoint
 from resources.endpoints.registry import Endpoints, environment
 
@@ -151,15 +151,15 @@ def test_a_server_survives_the_thread_that_started_it_and_a_stopped_one_starts_a
 
 def test_a_port_taken_in_between_is_replaced_by_another(folders: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        ports = iter([taken.getsockname()[1], embedded_postgres.free_port()])
-        running = embedded_postgres.start(lambda: next(ports))
+        choices = iter([taken.getsockname()[1], ports.free_port()])
+        running = embedded_postgres.start(lambda: next(choices))
         running.stop()
         assert next(ports, None) is None
         assert running.endpoint.port != taken.getsockname()[1]
 
 
 def test_a_start_that_finds_no_port_says_so_and_leaves_nothing(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded_postgres, "PORT_ATTEMPTS", 2)
+    monkeypatch.setattr(ports, "PORT_ATTEMPTS", 2)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(SystemUnavailableError, match="Address already in use"):

@@ -11,7 +11,7 @@ from resources.mssql.resource import MssqlResource
 from resources.planned import PlannedResource
 from resources.registry import RESOURCES
 
-PLANNED = {System.MSSQL: MssqlResource, System.BIGQUERY: BigQueryResource, System.KAFKA: KafkaResource}
+PLANNED = {System.MSSQL: MssqlResource}
 
 
 @pytest.mark.parametrize("kind", KINDS)

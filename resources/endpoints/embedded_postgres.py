@@ -8,7 +8,6 @@ import os
 import pwd
 import secrets
 import shutil
-import socket
 import subprocess
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -18,6 +17,7 @@ from matrix_defs.errors import SystemUnavailableError
 from matrix_defs.systems import System
 from resources.endpoints import probe
 from resources.endpoints.endpoint import Endpoint, Running
+from resources.endpoints.ports import free_port, serve_on_free_port
 from resources.endpoints.supervised import Account, CommandError, Supervised
 
 SETTINGS: dict[str, str] = {
@@ -48,18 +48,9 @@ SETTINGS: dict[str, str] = {
 """The server's settings, where they are not PostgreSQL's own."""
 
 USER = DATABASE = "postgres"
-PORT_ATTEMPTS = 5
 _READY = "database system is ready to accept connections"
 _TAKEN = "could not create any TCP/IP sockets"
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
-
-
-def free_port() -> int:
-    """Return a TCP port of the loopback interface that was free a moment ago."""
-    with socket.socket() as probing:
-        probing.bind(("127.0.0.1", 0))
-        port: int = probing.getsockname()[1]
-        return port
 
 
 def start(choose_port: Callable[[], int] = free_port) -> Running:
@@ -165,15 +156,11 @@ def _initialise(supervised: Supervised, binaries: Path, account: Account | None,
 def _serve(
     supervised: Supervised, binaries: Path, data: Path, account: Account | None, choose_port: Callable[[], int]
 ) -> int:
-    """Start the server; another port is tried when somebody took the chosen one in between."""
+    """Start the server on a free port and return it."""
     flags = [flag for name, value in SETTINGS.items() for flag in ("-c", f"{name}={value}")]
-    for attempt in range(1, PORT_ATTEMPTS + 1):
-        port = choose_port()
-        try:
-            argv = [f"{binaries}/postgres", "-D", str(data), "-p", str(port), *flags]
-            supervised.serve(argv, _ENVIRONMENT, _READY, account)
-            return port
-        except CommandError as error:
-            if _TAKEN not in error.log or attempt == PORT_ATTEMPTS:
-                raise
-    raise AssertionError("unreachable")
+
+    def serve(port: int) -> None:
+        argv = [f"{binaries}/postgres", "-D", str(data), "-p", str(port), *flags]
+        supervised.serve(argv, _ENVIRONMENT, _READY, account)
+
+    return serve_on_free_port(serve, _TAKEN, choose_port)

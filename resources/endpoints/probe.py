@@ -5,13 +5,17 @@ It may import `matrix_defs` and, inside the probes, the drivers.
 """
 
 import logging
+from contextlib import closing
 from dataclasses import replace
 
-from matrix_defs.errors import SystemUnavailableError
+from matrix_defs.errors import MatrixError, SystemUnavailableError
 from resources.endpoints.endpoint import Endpoint
 from resources.endpoints.needs import require
 
 CONNECT_SECONDS = 5
+
+BQEMULATOR_CANNOT = {"partition_decorators": "false", "bignumeric": "false", "query_destination": "false"}
+"""Jobs on `table$day` fail, BIGNUMERIC columns fail, and a query's destination table is silently never written."""
 
 
 def postgres(endpoint: Endpoint) -> Endpoint:
@@ -60,6 +64,48 @@ def clickhouse(endpoint: Endpoint) -> Endpoint:
     version = client.server_version or "unknown"
     client.close()
     return replace(endpoint, version=version)
+
+
+def kafka(endpoint: Endpoint) -> Endpoint:
+    """Return the endpoint once its brokers have told their topics. Raises SystemUnavailableError.
+
+    The protocol tells no version, so an engine whose version is not known already has none.
+    """
+    require(endpoint.system, "confluent_kafka")
+    from resources.kafka.client import Cluster
+
+    cluster = Cluster(endpoint, connect_seconds=CONNECT_SECONDS)
+    try:
+        cluster.check()
+    except MatrixError as error:
+        raise unavailable(endpoint, str(error)) from None
+    finally:
+        cluster.close()
+    return replace(endpoint, version=endpoint.version or "unknown")
+
+
+def bigquery(endpoint: Endpoint) -> Endpoint:
+    """Return the endpoint with what answers there, and what it cannot do. Raises SystemUnavailableError.
+
+    The service tells no version. An emulator, at an address of plain HTTP, does where the service has nothing.
+    """
+    require(endpoint.system, "dagster_gcp")
+    import httpx
+
+    from resources.bigquery.client import DRIVER_ERRORS, connect, explain
+
+    base_url = endpoint.options["base_url"]
+    try:
+        if base_url.startswith("http://"):
+            health = httpx.get(f"{base_url}/healthz", timeout=CONNECT_SECONDS).raise_for_status().json()
+            options = {**endpoint.options, **BQEMULATOR_CANNOT}
+            return replace(endpoint, engine="bqemulator", version=health["version"], emulator=True, options=options)
+        with closing(connect(endpoint)) as client:
+            next(iter(client.list_datasets(max_results=1, retry=None, timeout=CONNECT_SECONDS)), None)
+    except (httpx.HTTPError, *DRIVER_ERRORS) as error:
+        reason = f"bigquery: no answer for project {endpoint.options['project']} at {base_url}: {explain(error)}"
+        raise SystemUnavailableError(reason) from None
+    return replace(endpoint, version="v2")
 
 
 def unavailable(endpoint: Endpoint, message: str) -> SystemUnavailableError:

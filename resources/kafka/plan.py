@@ -15,13 +15,12 @@ from inspect import cleandoc
 from typing import Any
 
 from matrix_defs.errors import UnsupportedStepError
-from matrix_defs.ports import DELETE, LOAD_ID, LOADED_AT, UPSERT, Load, LoadTarget, Step
+from matrix_defs.ports import DELETE, UPSERT, Load, LoadTarget, Step
 from matrix_defs.table import Column, LogicalType
 from resources.kafka.types import TYPES, object_schema
 from resources.sql_plan import Plan
 from resources.sql_tables import STATE_TABLE
 
-_HEADERS = (LOAD_ID.name, LOADED_AT.name)
 _STATE_KEY = (Column("target", LogicalType.TEXT, nullable=False),)
 COMMIT = "commit_position"
 """What stands in place of a step where a load ends."""
@@ -107,9 +106,10 @@ class KafkaDialect:
         if method is None:
             raise UnsupportedStepError(f"Kafka has no step {step}; the matrix excludes the cases that need it")
         target = plan.target
-        value = object_schema([column for column in target.columns if column.name not in _HEADERS])
-        key = object_schema(target.table.key_columns)
+        value, key = object_schema(target.table.columns), object_schema(target.table.key_columns)
         events = [_event(kind, key, value, plan.load) for kind in method(plan)]
+        if target.keeps_hash:
+            events = [_with_hash(event) for event in events]
         topic = f"{target.namespace}.{target.table.name}"
         return {"step": step, "does": cleandoc(method.__doc__), "topic": topic, "events": events}
 
@@ -129,8 +129,22 @@ def _event(kind: Events, key: Any, value: Any, load: Load) -> dict[str, Any]:
     }
 
 
+def _with_hash(event: dict[str, Any]) -> dict[str, Any]:
+    """An upsert tells its row hash beside the load, so that a fold needs to decode no value."""
+    if event["value"] is None:
+        return event
+    return {**event, "headers": {**event["headers"], "row_hash": "the row's hash, an integer of 64 bits"}}
+
+
 def _commit(target: LoadTarget, load: Load) -> dict[str, Any]:
-    position = {"type": "object", "description": "The position that the load reached."}
+    position = {
+        "type": "object",
+        "properties": {
+            "position": {"type": ["object", "null"], "description": "The position that the load reached."},
+            "offsets": {"type": "object", "description": "Per partition where the target's log ended with the load."},
+        },
+        "required": ["position", "offsets"],
+    }
     event = _event(Events(UPSERT, "key", "the target"), object_schema(_STATE_KEY), position, load)
     topic = f"{target.namespace}.{STATE_TABLE}"
     does = "Publish the position, last of all; in the transaction of the events where the broker has one."

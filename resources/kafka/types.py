@@ -1,45 +1,17 @@
-"""The types table of Kafka: how each logical type is encoded in the JSON of a key or a value, and its JSON Schema.
+"""The types table of Kafka's JSON messages, and the JSON Schema of a key or a value.
 
-Here live encodings as words and as schemas; which events a load publishes lives in `plan`. It may import `matrix_defs`,
-pyarrow and `types_table`.
+Here live schemas; how values are written is said in `json_rows`, which events a load publishes in `plan`. It may import
+`matrix_defs` and `json_rows`.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from matrix_defs.table import Column, LogicalType
-from resources.types_table import StoredType, TypesTable
+from resources.json_rows import STORED
 
-
-def _finite(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pc.if_else(pc.is_finite(column), column, pa.scalar(None, column.type))
-
-
-TYPES: TypesTable = {
-    LogicalType.BOOL: StoredType("true or false"),
-    LogicalType.INT16: StoredType("number"),
-    LogicalType.INT32: StoredType("number"),
-    LogicalType.INT64: StoredType("number, all 64 bits"),
-    LogicalType.DECIMAL_18_4: StoredType("string, 4 decimals"),
-    LogicalType.DECIMAL_38_9: StoredType("string, 9 decimals"),
-    LogicalType.FLOAT64: StoredType(
-        "number with the fewest digits that read back as the same bits",
-        loss="NaN and the infinities become NULL: JSON has no such numbers",
-        represent=_finite,
-    ),
-    LogicalType.TEXT: StoredType("string"),
-    LogicalType.BINARY: StoredType("string, base64 with padding"),
-    LogicalType.DATE: StoredType("string, YYYY-MM-DD"),
-    LogicalType.TIME: StoredType("string, HH:MM:SS.ffffff"),
-    LogicalType.DATETIME: StoredType("string, ISO 8601 with microseconds, no zone"),
-    LogicalType.INSTANT: StoredType("string, ISO 8601 with microseconds and Z"),
-    LogicalType.UUID: StoredType("string, 8-4-4-4-12 hexadecimal digits"),
-    LogicalType.JSON: StoredType("string that holds the JSON text"),
-}
-"""Decimals are strings so that no reader makes floats of them; NULL is always `null`."""
+TYPES = STORED
+"""How each logical type is encoded."""
 
 _DAY, _TIME = r"\d{4}-\d{2}-\d{2}", r"\d{2}:\d{2}:\d{2}\.\d{6}"
 

@@ -1,0 +1,151 @@
+"""One case's conversation with BigQuery: scripts, load jobs from Parquet, copy jobs, and reads of whole tables.
+
+Here lives how each is run; what is said lives in `dialect`, how the service is reached in `client`. It may import
+those, `arrow` and the endpoint.
+"""
+
+import re
+import tempfile
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from functools import cached_property
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from google.api_core.exceptions import NotFound
+from google.cloud import bigquery
+from google.cloud.bigquery_storage_v1 import BigQueryReadClient, types
+
+from matrix_defs.table import Column
+from resources.bigquery.arrow import file_schema, from_driver, to_driver
+from resources.bigquery.client import DRIVER_ERRORS, RETRY, UPLOAD_RETRIES, connect, connect_reader
+from resources.endpoints.endpoint import Endpoint
+
+CALL_SECONDS = 600
+"""The longest that one answer is waited for. The local emulator answers a job's beginning with its end."""
+GIVE_UP_SECONDS = 5
+
+
+class Session:
+    """Clients that open when first used and close with `close`; afterwards they may open again."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self.labels: dict[str, str] = {}
+        """What every job is labelled with."""
+
+    @cached_property
+    def client(self) -> bigquery.Client:
+        """The client of jobs and tables."""
+        return connect(self._endpoint)
+
+    @cached_property
+    def _reader(self) -> BigQueryReadClient:
+        return connect_reader(self._endpoint, self.client)
+
+    def run(self, script: str) -> dict[str, Any]:
+        """Run a script to its end; return the first row of its last statement, empty where there is none.
+
+        A script that is not waited for to its end is cancelled, which rolls its transaction back.
+        """
+        limit = int(self._endpoint.options.get("maximum_bytes_billed") or 0)
+        config = bigquery.QueryJobConfig(labels=self.labels, maximum_bytes_billed=limit or None)
+        job_id = str(uuid.uuid4())
+        try:
+            job = self.client.query(script, config, job_id=job_id, retry=RETRY, job_retry=None, timeout=CALL_SECONDS)
+            row = next(iter(job.result(retry=RETRY, job_retry=None, max_results=1)), None)
+        except BaseException:
+            with suppress(*DRIVER_ERRORS):
+                self.client.cancel_job(job_id, retry=None, timeout=GIVE_UP_SECONDS)
+            raise
+        return dict(row.items()) if row else {}
+
+    def load(self, namespace: str, table: str, columns: Sequence[Column], chunks: Iterable[pa.RecordBatch]) -> int:
+        """Append canonical rows by one load job from a Parquet file; return how many. Without rows there is no job."""
+        rows = 0
+        with tempfile.TemporaryFile() as file:
+            with pq.ParquetWriter(file, file_schema(columns)) as writer:
+                for chunk in chunks:
+                    writer.write_batch(to_driver(chunk, columns))
+                    rows += chunk.num_rows
+            if not rows:
+                return 0
+            file.seek(0)
+            config = bigquery.LoadJobConfig(
+                source_format=bigquery.SourceFormat.PARQUET,
+                write_disposition=bigquery.WriteDisposition.WRITE_APPEND,
+                create_disposition=bigquery.CreateDisposition.CREATE_NEVER,
+                decimal_target_types=["NUMERIC", "BIGNUMERIC"],
+                labels=self.labels,
+            )
+            # Without a size the upload is a resumable one; the emulator takes no other.
+            job = self.client.load_table_from_file(
+                file, f"{self.client.project}.{namespace}.{table}",
+                num_retries=UPLOAD_RETRIES, job_config=config, timeout=CALL_SECONDS,
+            )  # fmt: skip
+            job.result(retry=RETRY)
+        return rows
+
+    def copy(self, pairs: Iterable[tuple[str, str]]) -> None:
+        """Replace tables or partitions, given as dataset.table[$day], by copies: one job each, all at a time."""
+        config = bigquery.CopyJobConfig(
+            write_disposition=bigquery.WriteDisposition.WRITE_TRUNCATE,
+            create_disposition=bigquery.CreateDisposition.CREATE_NEVER,
+            labels=self.labels,
+        )
+        project = self.client.project
+        jobs = [
+            self.client.copy_table(
+                f"{project}.{source}", f"{project}.{destination}", job_config=config, retry=RETRY, timeout=CALL_SECONDS
+            )
+            for source, destination in pairs
+        ]
+        for job in jobs:
+            job.result(retry=RETRY)
+
+    def rows(self, namespace: str, table: str, columns: Sequence[Column]) -> Iterator[pa.RecordBatch]:
+        """Yield every row of a table in canonical form, by the Storage Read API."""
+        for page in self.pages(namespace, table):
+            yield from_driver(page.to_arrow(), columns)
+
+    def pages(self, namespace: str, table: str) -> Iterator[Any]:
+        """Yield what the Storage Read API sends of a table, one undecoded message after the other."""
+        project = self.client.project
+        session = self._reader.create_read_session(
+            parent=f"projects/{project}",
+            read_session=types.ReadSession(
+                table=f"projects/{project}/datasets/{namespace}/tables/{table}", data_format=types.DataFormat.ARROW
+            ),
+            max_stream_count=1,
+            retry=None,
+            timeout=CALL_SECONDS,
+        )
+        for stream in session.streams:
+            yield from self._reader.read_rows(stream.name, retry=None, timeout=CALL_SECONDS).rows(session).pages
+
+    def tables(self, namespace: str) -> list[str]:
+        """Names of the tables in a dataset; none where the dataset does not exist."""
+        try:
+            listed = self.client.list_tables(namespace, retry=RETRY, timeout=CALL_SECONDS)
+            return [str(table.table_id) for table in listed]
+        except NotFound:
+            return []
+
+    def close(self) -> None:
+        """Close what is open; safe to call twice."""
+        reader, client = self.__dict__.pop("_reader", None), self.__dict__.pop("client", None)
+        if reader is not None:
+            reader.transport.close()
+        if client is not None:
+            client.close()
+
+
+def job_labels(namespace: str) -> dict[str, str]:
+    """Return the labels of a case's jobs, from its namespace; none for another name.
+
+    Labels are lower-case letters, digits, `_` and `-`, at most 63 (https://cloud.google.com/bigquery/docs/labels-intro).
+    """
+    match = re.fullmatch(r"m_(?P<run_id>[0-9a-f]+)_(?P<case_id>[a-z0-9_]+)", namespace)
+    return {name: value[:63] for name, value in match.groupdict().items()} if match else {}

@@ -1,0 +1,82 @@
+"""The process of the local BigQuery emulator: bqemulator on two free ports of the loopback interface.
+
+Here lives how it is started without a network and kept small; what starts and ends it is `embedded_bigquery`. It is
+executed by path in an interpreter of its own and may import bqemulator and the standard library only.
+"""
+
+import asyncio
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from bqemulator.config import PersistenceMode, Settings
+from bqemulator.jobs import executor
+from bqemulator.storage.engine import DuckDBEngine
+from bqemulator.streaming import read_session
+from bqemulator.versioning.snapshots import SnapshotManager
+
+MEMORY = "512MB"
+"""Tables beyond it go to files of the folder."""
+RESULTS_KEPT = 8
+"""Results of the jobs and read sessions made last; the emulator itself would keep them all until it ends."""
+
+
+class _Latest(dict[str, Any]):
+    """A dictionary that forgets its oldest entry when a new one would be too many."""
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        super().__setitem__(key, value)
+        while len(self) > RESULTS_KEPT:
+            del self[next(iter(self))]
+
+
+def _set_up(folder: Path) -> None:
+    """Change what cannot be configured. Must run before `bqemulator.server` is imported, which binds these names."""
+    own_settings = DuckDBEngine._apply_session_pragmas
+
+    def settings(engine: DuckDBEngine) -> None:
+        own_settings(engine)
+        for name, value in {"memory_limit": MEMORY, "temp_directory": str(folder / "spilled")}.items():
+            engine.execute(f"SET {name} = '{value}'")
+
+    DuckDBEngine._apply_session_pragmas = settings
+    # GEOGRAPHY needs an extension from DuckDB's own host, and without it the emulator would not start.
+    DuckDBEngine._load_spatial = lambda engine: None
+    # Time travel copies every table after every change.
+    SnapshotManager.capture = lambda *_, **__: None
+    from bqemulator.sql import inner_query
+
+    inner_query.build_catalog_schema = lambda *_, **__: {}
+    executor.JOB_RESULTS, executor.JOB_SCHEMAS, read_session._SESSIONS = _Latest(), _Latest(), _Latest()
+
+
+async def _serve(told: Path, ready: str) -> None:
+    """Serve for ever. Once the servers listen, their ports are in the file `told`, and `ready` is printed."""
+    from bqemulator.server import EmulatorServer
+
+    server = EmulatorServer(
+        Settings(
+            persistence_mode=PersistenceMode.EPHEMERAL,
+            rest_port=0,
+            grpc_port=0,
+            enable_format_extensions=False,
+            upload_staging_dir=told.with_name("uploads"),
+            upload_max_bytes=10 << 30,
+            # It bounds the messages of every interface, those of the rows that are read too.
+            write_api_max_request_bytes=1 << 30,
+            log_level="critical",
+        )
+    )
+    await server.start()
+    told.write_text(json.dumps({"rest": server.rest_port, "grpc": server.grpc_port}))
+    print(ready, flush=True)  # noqa: T201
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    # There is nothing to be saved, so a request to end is obeyed at once.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    _set_up(Path(sys.argv[1]).parent)
+    asyncio.run(_serve(Path(sys.argv[1]), sys.argv[2]))

@@ -1,0 +1,137 @@
+"""Messages on their way to the brokers: produced, and every delivery report checked.
+
+Here live produce calls, their reports and transactions; which messages are sent is said in `source` and `sink`. It may
+import `matrix_defs`, confluent-kafka and `client`.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from matrix_defs.errors import LoadError, MatrixError
+from resources.kafka.client import MESSAGE_BYTES, Cluster, explain
+
+Headers = list[tuple[str, str]]
+
+_BETWEEN_POLLS = 1_000
+"""Messages handed to the producer before the reports that have arrived are looked at."""
+
+
+def refuse_too_large(
+    topic: str, keys: Sequence[bytes], values: Sequence[bytes | None], name_key: Callable[[bytes], str]
+) -> None:
+    """Raise LoadError for a message that the client would refuse to send, before the first one is sent."""
+    for key, value in zip(keys, values, strict=True):
+        if value is not None and len(key) + len(value) > MESSAGE_BYTES:
+            raise LoadError(
+                f"Kafka, publishing to {topic}: the message of key {name_key(key)} has {len(key) + len(value)} bytes,"
+                f" and at most {MESSAGE_BYTES} are sent; nothing was published"
+            )
+
+
+class Outbox:
+    """Sends messages in order and knows what became of every one of them."""
+
+    def __init__(
+        self,
+        producer: Producer,
+        *,
+        transactional: bool,
+        patience: float,
+        kind: type[MatrixError],
+        name_key: Callable[[bytes], str],
+    ) -> None:
+        """`kind` is what an undelivered message raises; `name_key` tells its key in words."""
+        self.ends: dict[str, dict[int, int]] = {}
+        """Per topic and partition the offset behind the last message that was delivered."""
+        self._producer = producer
+        self._transactional = transactional
+        self._patience = patience
+        self._kind = kind
+        self._name_key = name_key
+        self._under_way = 0
+        self._undelivered: tuple[str, bytes, KafkaError] | None = None
+
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """Make what is sent inside one transaction where the brokers honour one, else nothing more than its parts."""
+        if not self._transactional:
+            yield
+            return
+        self._producer.begin_transaction()
+        try:
+            yield
+            self._producer.commit_transaction(self._patience)
+        except BaseException:
+            with suppress(KafkaException):
+                self._producer.abort_transaction(self._patience)
+            raise
+
+    def send(
+        self, topic: str, keys: Sequence[bytes], values: Sequence[bytes | None], headers: Iterable[Headers]
+    ) -> None:
+        """Send messages, one per key; a value of None is a tombstone. Raises as soon as one is known undelivered."""
+        messages = zip(keys, values, headers, strict=False)
+        for number, (key, value, carried) in enumerate(messages, 1):
+            self._produce(topic, key, value, carried)
+            if number % _BETWEEN_POLLS == 0:
+                self._producer.poll(0)
+                self._refuse_undelivered()
+
+    def settle(self) -> None:
+        """Wait for every report. Raises for a message that was not delivered, naming its key and the error."""
+        self._producer.flush(self._patience)
+        self._refuse_undelivered()
+        if self._under_way:
+            raise self._kind(f"Kafka: {self._under_way} message(s) were not acknowledged within {self._patience:g} s")
+
+    # ------------------------------------------------------------------ its parts
+
+    def _produce(self, topic: str, key: bytes, value: bytes | None, headers: Headers) -> None:
+        while True:
+            try:
+                self._producer.produce(topic, value, key, headers=headers, on_delivery=self._report)
+            except BufferError:  # the queue is full: it drains, or its messages time out
+                self._producer.poll(0.1)
+                self._refuse_undelivered()
+            except KafkaException as error:
+                self._undelivered = (topic, key, error.args[0])
+                self._refuse_undelivered()
+            else:
+                self._under_way += 1
+                return
+
+    def _report(self, error: KafkaError | None, message: Message) -> None:
+        self._under_way -= 1
+        if error is not None:
+            self._undelivered = self._undelivered or (message.topic(), message.key(), error)
+            return
+        ends = self.ends.setdefault(message.topic(), {})
+        ends[message.partition()] = max(ends.get(message.partition(), 0), message.offset() + 1)
+
+    def _refuse_undelivered(self) -> None:
+        if self._undelivered:
+            topic, key, error = self._undelivered
+            raise self._kind(
+                f"Kafka, publishing to {topic}: the message of key {self._name_key(key)} was not delivered:"
+                f" {explain(error)}"
+            )
+
+
+@contextmanager
+def outbox(
+    cluster: Cluster, kind: type[MatrixError], name_key: Callable[[bytes], str], *, transactional_id: str = ""
+) -> Iterator[Outbox]:
+    """Open an outbox; with a transactional id, and where the brokers honour transactions, one that has them."""
+    transactional = bool(transactional_id) and cluster.transactions
+    producer = cluster.transactional_producer(transactional_id) if transactional else cluster.producer()
+    box = Outbox(producer, transactional=transactional, patience=cluster.patience, kind=kind, name_key=name_key)
+    try:
+        yield box
+    except BaseException:
+        cluster.forget_producer()  # an idempotent producer may be unusable after a failure
+        raise
+    finally:
+        if transactional:
+            producer.close()
