@@ -39,10 +39,18 @@ class Relay:
 
     @contextmanager
     def errors_first(self) -> Iterator[None]:
-        """Inside the block an error of the iterator is raised in place of the driver's."""
+        """Inside the block an error of the iterator is raised in place of the driver's.
+
+        The error is forgotten by that. Kept, it would never be freed, nor what its traceback refers to: the C stream
+        holds this object out of the garbage collector's sight, and a frame of the traceback holds the stream.
+        """
         try:
             yield
         except Exception:
-            if self._error is not None:
-                raise self._error from None
-            raise
+            error, self._error = self._error, None
+            if error is None:
+                raise
+            try:
+                raise error from None
+            finally:
+                del error
