@@ -54,7 +54,7 @@ def case_result(context: dg.AssetExecutionContext, config: CaseConfig) -> Iterat
     try:
         settings = config.settings()
         resources = {system: getattr(context.resources, system.value) for system in System}
-        services = Services(resources, settings.run_mode, config.endpoints)
+        services = Services(resources, settings, config.endpoints)
         store.check_writable()
     except UsageError as error:
         raise dg.Failure(str(error), allow_retries=False) from None

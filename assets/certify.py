@@ -13,12 +13,13 @@ from matrix_defs.contract import check_case
 from matrix_defs.errors import SystemUnavailableError
 from matrix_defs.namespace import source_namespace
 from matrix_defs.result import CaseResult, Verdict
-from matrix_defs.run_modes import DEFAULT_ENDPOINTS, RunMode, RunSettings, systems
+from matrix_defs.run_modes import DEFAULT_ENDPOINTS, Engines, RunMode, RunSettings, systems
 from matrix_defs.runner import run_case
 from matrix_defs.systems import System
 from matrix_defs.workload import build_workload
 from resources.endpoints.endpoint import Endpoint
 from resources.endpoints.registry import KIND_VARIABLE, kind_of
+from resources.memory import give_back
 from resources.project import project
 from resources.system import SystemResource
 
@@ -28,14 +29,14 @@ log = logging.getLogger(__name__)
 class Services:
     """The systems of one run. Each is asked for its endpoint once, when first needed; a refusal is remembered."""
 
-    def __init__(self, resources: Mapping[System, SystemResource], run_mode: RunMode, endpoints: str = "") -> None:
+    def __init__(self, resources: Mapping[System, SystemResource], settings: RunSettings, endpoints: str = "") -> None:
         """Choose each system's kind of endpoint: by `endpoints`, else by MATRIX_ENDPOINTS, else by the run mode.
 
         Raises UsageError for a kind or a system that does not exist.
         """
         self.resources = resources
-        self._run_mode = run_mode
-        chosen = endpoints or os.environ.get(KIND_VARIABLE) or DEFAULT_ENDPOINTS.get(run_mode, "")
+        self._settings = settings
+        chosen = endpoints or os.environ.get(KIND_VARIABLE) or DEFAULT_ENDPOINTS.get(settings.run_mode, "")
         self._kinds = {system: kind_of(system, {KIND_VARIABLE: chosen}) for system in System}
         self._endpoints: dict[System, Endpoint | SystemUnavailableError] = {}
 
@@ -53,15 +54,18 @@ class Services:
 
     def refusal(self, case: Case) -> str:
         """Return why the case cannot run here and now, in one line; empty if it can."""
-        if self._run_mode is RunMode.MOCK_CONTRACT:
+        if self._settings.run_mode is RunMode.MOCK_CONTRACT:
             return ""
         return "; ".join(filter(None, map(self._refusal, systems(case))))
 
     def _refusal(self, system: System) -> str:
         try:
-            self.endpoint(system)
+            endpoint = self.endpoint(system)
         except SystemUnavailableError as refusal:
             return _one_line(refusal)
+        if endpoint.emulator and self._settings.engines is Engines.REAL:
+            engine = f"{endpoint.engine} {endpoint.version}"
+            return f"{system}: {engine} is an emulator, and only real engines were asked for (--engines real)"
         return ""
 
 
@@ -92,6 +96,13 @@ def failed(case: Case, settings: RunSettings, reason: str) -> CaseResult:
 
 
 def _run(case: Case, settings: RunSettings, services: Services, run: str) -> CaseResult:
+    try:
+        return _run_on(case, settings, services, run)
+    finally:
+        give_back()
+
+
+def _run_on(case: Case, settings: RunSettings, services: Services, run: str) -> CaseResult:
     source_resource, sink_resource = services.resources[case.source], services.resources[case.sink]
     source_endpoint, sink_endpoint = services.endpoint(case.source), services.endpoint(case.sink)
     table = build_workload(settings.workload).table
@@ -102,7 +113,7 @@ def _run(case: Case, settings: RunSettings, services: Services, run: str) -> Cas
         settings,
         run=run,
         endpoints={"source": source_endpoint.describe(), "sink": sink_endpoint.describe()},
-        losses=tuple(dict.fromkeys((*source_resource.losses, *sink_resource.losses))),
+        losses=tuple(dict.fromkeys((*source_resource.declared_losses(), *sink_resource.declared_losses()))),
     )
 
 

@@ -9,11 +9,13 @@ from typing import Any, Literal
 import dagster as dg
 from pydantic import Field
 
-from matrix_defs.run_modes import RunMode, RunSettings
+from matrix_defs.run_modes import Engines, RunMode, RunSettings
 from matrix_defs.workload import WorkloadSpec
 
 RunModeName = Literal["mock_contract", "mock_local", "vendor_live"]
 """The run modes once more: an enum field with a default would take member names in place of the values."""
+
+EnginesName = Literal["any", "real"]
 
 _DEFAULT = WorkloadSpec()
 
@@ -32,6 +34,8 @@ class CaseConfig(dg.Config):
     seed: int = Field(_DEFAULT.seed, description="The workload is the same for the same seed.")
     keep_on_failure: bool = Field(False, description="Leave the tables of a failed case in place.")
 
+    engines: EnginesName = Field("any", description="`real`: a case that would need an emulator is not run.")
+
     def settings(self) -> RunSettings:
         """Return the validated settings. Raises UsageError for a value that no workload can have."""
         workload = WorkloadSpec(
@@ -41,7 +45,7 @@ class CaseConfig(dg.Config):
             wide_columns=self.wide_columns,
             seed=self.seed,
         )
-        return RunSettings(RunMode(self.run_mode), workload, self.keep_on_failure)
+        return RunSettings(RunMode(self.run_mode), workload, self.keep_on_failure, Engines(self.engines))
 
 
 def config_of(settings: RunSettings, endpoints: str) -> dict[str, Any]:
@@ -50,5 +54,6 @@ def config_of(settings: RunSettings, endpoints: str) -> dict[str, Any]:
         "run_mode": settings.run_mode.value,
         "endpoints": endpoints,
         "keep_on_failure": settings.keep_on_failure,
+        "engines": settings.engines.value,
         **vars(settings.workload),
     }

@@ -22,7 +22,7 @@ from matrix_defs.systems import FACTS, SINKS, SOURCES
 from resources.artifacts import ArtifactStore
 
 _SQUARES = {Mark.PASSED: "🟩", Mark.FAILED: "🟥", Mark.NOT_RUN: "⬜", Mark.NOT_SELECTED: "⬜", Mark.EXCLUDED: "▫️"}
-_NEVER_RUN = {"verdict": Verdict.NOT_RUN, "reason": "has not been run"}
+_NEVER_RUN = {"verdict": Verdict.NOT_RUN, "emulated": False, "reason": "has not been run"}
 
 
 class ReportConfig(dg.Config):
@@ -37,7 +37,8 @@ def matrix_report(config: ReportConfig, artifacts: dg.ResourceParam[ArtifactStor
     found = artifacts.read(RunMode(config.run_mode))
     records = {case.case_id: found.get(case.case_id, _NEVER_RUN) for case in CASES}
     verdicts = {case_id: Verdict(record["verdict"]) for case_id, record in records.items()}
-    totals = Totals.of(verdicts.values(), len(EXCLUSIONS))
+    outcomes = ((Verdict(record["verdict"]), record["emulated"]) for record in records.values())
+    totals = Totals.of(outcomes, len(EXCLUSIONS))
     return dg.MaterializeResult(
         metadata={
             **vars(totals),

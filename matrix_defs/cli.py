@@ -126,7 +126,7 @@ def _report(request: RunRequest, certify: Callable[[Tick], Mapping[Case, CaseRes
         found = certify(ticker.tick)
     results = [found[case] for case in request.cases]
     seconds = perf_counter() - started
-    totals = Totals.of((result.verdict for result in results), len(request.excluded))
+    totals = Totals.of(((result.verdict, result.emulated) for result in results), len(request.excluded))
     if request.json:
         head = {"run_mode": request.run_mode.value, **vars(totals), "seconds": round(seconds, 3)}
         click.echo(json.dumps({**head, "cases": [result.to_summary() for result in results]}))

@@ -64,6 +64,8 @@ class Ticker:
         colour = "green" if result.verdict is Verdict.PASSED else "bold red"
         line = Text.assemble((f"{result.verdict:<7}", colour), f" {result.case.case_id}")
         line.append(f"  {result.seconds.get('total', 0.0):.2f} s", "dim")
+        if result.emulated:
+            line.append("  emulator", "yellow")
         if result.reason:
             line.append(f"\n        {result.reason}")
         self._progress.console.print(line, soft_wrap=True)
@@ -110,8 +112,9 @@ def _stages(results: Sequence[CaseResult], seconds: float) -> str:
 
 
 def _totals(results: Sequence[CaseResult]) -> str:
-    totals = Totals.of((result.verdict for result in results), len(EXCLUSIONS))
+    totals = Totals.of(((result.verdict, result.emulated) for result in results), len(EXCLUSIONS))
     others = len(CASES) - len(results)
-    parts = [f"{totals.passed} passed", f"{totals.failed} failed", f"{totals.not_run} not run"]
+    emulated = f" ({totals.emulated} by an emulator)" if totals.emulated else ""
+    parts = [f"{totals.passed} passed{emulated}", f"{totals.failed} failed", f"{totals.not_run} not run"]
     parts += [f"{others} not selected"] if others else []
     return " + ".join([*parts, f"{totals.excluded} excluded"]) + f" = {len(CASES) + len(EXCLUSIONS)}"

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from matrix_defs.cases import Case, Exclusion, Filters, select, select_excluded
-from matrix_defs.run_modes import RunMode, RunSettings
+from matrix_defs.run_modes import Engines, RunMode, RunSettings
 from matrix_defs.workload import WorkloadSpec
 
 _DEFAULT = WorkloadSpec()
@@ -78,6 +78,14 @@ _RUN = (
         help="Where services are found: embedded, external or postgres=external,... Default: by run mode.",
     ),
     click.option(
+        "--engines",
+        envvar="MATRIX_ENGINES",
+        default=Engines.ANY.value,
+        type=click.Choice([engines.value for engines in Engines]),
+        show_default=True,
+        help="real: a case that would need an emulator is not run.",
+    ),
+    click.option(
         "--artifacts",
         envvar="MATRIX_ARTIFACT_DIR",
         default="",
@@ -134,7 +142,7 @@ def choice(**given: Any) -> Choice:
 def run_request(**given: Any) -> RunRequest:
     """Read the options. Raises UsageError for an unknown name and for a workload that cannot be."""
     workload = WorkloadSpec(**{field.name: given[field.name] for field in fields(WorkloadSpec)})
-    settings = RunSettings(RunMode(given["run_mode"]), workload, given["keep_on_failure"])
+    settings = RunSettings(RunMode(given["run_mode"]), workload, given["keep_on_failure"], Engines(given["engines"]))
     return RunRequest(
         **_choice(given),
         settings=settings,

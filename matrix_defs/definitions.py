@@ -23,7 +23,7 @@ from matrix_defs.errors import UsageError
 from matrix_defs.jobs import CASE_RESULT, JOBS
 from matrix_defs.namespace import new_run
 from matrix_defs.result import CaseResult
-from matrix_defs.run_modes import RunMode, RunSettings
+from matrix_defs.run_modes import RunSettings
 from matrix_defs.systems import System
 from resources.artifacts import ArtifactStore
 from resources.docs import write_docs as write_docs  # what `matrix docs` calls
@@ -78,7 +78,7 @@ class Session:
         self._settings, self._endpoints, self._artifacts = settings, endpoints, artifacts
         self._store = artifact_store(artifacts)
         self._store.check_writable()
-        self._services = services(settings.run_mode, endpoints)
+        self._services = services(settings, endpoints)
         self._run = new_run()
 
     def __enter__(self) -> "Session":
@@ -115,10 +115,10 @@ class Session:
         return config
 
 
-def services(run_mode: RunMode, endpoints: str = "") -> Services:
+def services(settings: RunSettings, endpoints: str = "") -> Services:
     """Return the systems outside of a Dagster run. Raises UsageError for endpoints that do not exist."""
     resources = {system: system_resource(system, os.environ.__getitem__) for system in System}
-    return Services(resources, run_mode, endpoints)
+    return Services(resources, settings, endpoints)
 
 
 def share_services() -> list[str]:

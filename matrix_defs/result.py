@@ -132,6 +132,7 @@ class CaseResult:
         return {
             "case_id": self.case.case_id,
             "verdict": str(self.verdict),
+            "emulated": self.emulated,
             "reason": self.reason,
             "seconds": round(self.seconds.get("total", 0.0), 3),
             "checks": {check.name: check.passed for check in self.checks},

@@ -23,6 +23,15 @@ class RunMode(StrEnum):
     """The caller's own services, found through the environment."""
 
 
+class Engines(StrEnum):
+    """Which engines may serve a case."""
+
+    ANY = "any"
+    """Emulators too; their results say so."""
+    REAL = "real"
+    """A case that would need an emulator is not run."""
+
+
 DEFAULT_ENDPOINTS: dict[RunMode, str] = {RunMode.MOCK_LOCAL: "embedded", RunMode.VENDOR_LIVE: "external"}
 """The kind of endpoint that a mode uses unless told otherwise."""
 
@@ -35,6 +44,7 @@ class RunSettings:
     workload: WorkloadSpec = field(default_factory=WorkloadSpec)
     keep_on_failure: bool = False
     """Leave the namespace of a failed case in place for inspection."""
+    engines: Engines = Engines.ANY
 
 
 def systems(case: Case) -> tuple[System, ...]:

@@ -16,19 +16,23 @@ from matrix_defs.systems import System
 
 @dataclass(frozen=True)
 class Totals:
-    """Counts by verdict; over the whole matrix they and `excluded` add up to 250."""
+    """Counts by verdict; over the whole matrix passed, failed, not_run and excluded add up to 250."""
 
     passed: int
+    emulated: int
+    """Those of the passed in which an emulator stood in for a real engine."""
     failed: int
     not_run: int
     excluded: int
 
     @classmethod
-    def of(cls, verdicts: Iterable[Verdict], excluded: int) -> "Totals":
-        """Count verdicts."""
-        found = list(verdicts)
+    def of(cls, outcomes: Iterable[tuple[Verdict, bool]], excluded: int) -> "Totals":
+        """Count verdicts, each given with whether an emulator took part."""
+        pairs = list(outcomes)
+        found = [verdict for verdict, _ in pairs]
         return cls(
             passed=found.count(Verdict.PASSED),
+            emulated=pairs.count((Verdict.PASSED, True)),
             failed=found.count(Verdict.FAILED),
             not_run=found.count(Verdict.NOT_RUN),
             excluded=excluded,

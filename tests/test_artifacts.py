@@ -26,7 +26,7 @@ SETTINGS = RunSettings(workload=WorkloadSpec(**SMALL))
 
 
 def result(*, lossy: bool = False) -> CaseResult:
-    services = Services({System.POSTGRES: CLASSES[System.POSTGRES](lossy=lossy)}, RunMode.MOCK_LOCAL)
+    services = Services({System.POSTGRES: CLASSES[System.POSTGRES](lossy=lossy)}, RunSettings(RunMode.MOCK_LOCAL))
     return certify(CASE, SETTINGS, services, "0123456789ab")
 
 
@@ -45,7 +45,7 @@ def files(store: ArtifactStore) -> list[str]:
         (result(), Verdict.PASSED),
         (result(lossy=True), Verdict.FAILED),
         (not_run(CASE, SETTINGS, "not here"), Verdict.NOT_RUN),
-        (certify(CASE, RunSettings(RunMode.MOCK_CONTRACT), Services({}, RunMode.MOCK_CONTRACT), ""), None),
+        (certify(CASE, RunSettings(RunMode.MOCK_CONTRACT), Services({}, RunSettings(RunMode.MOCK_CONTRACT)), ""), None),
     ],
     ids=["passed", "failed", "not run", "contract"],
 )

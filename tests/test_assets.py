@@ -221,11 +221,11 @@ def test_the_kind_of_endpoint_is_the_runs_else_the_environments_else_the_modes(m
 
     resources = {System.POSTGRES: Resource()}
     monkeypatch.delenv("MATRIX_ENDPOINTS", raising=False)
-    Services(resources, RunMode.MOCK_LOCAL).endpoint(System.POSTGRES)
-    Services(resources, RunMode.VENDOR_LIVE).endpoint(System.POSTGRES)
+    Services(resources, RunSettings(RunMode.MOCK_LOCAL)).endpoint(System.POSTGRES)
+    Services(resources, RunSettings(RunMode.VENDOR_LIVE)).endpoint(System.POSTGRES)
     monkeypatch.setenv("MATRIX_ENDPOINTS", "postgres=external")
-    Services(resources, RunMode.MOCK_LOCAL).endpoint(System.POSTGRES)
-    Services(resources, RunMode.MOCK_LOCAL, "embedded").endpoint(System.POSTGRES)
+    Services(resources, RunSettings(RunMode.MOCK_LOCAL)).endpoint(System.POSTGRES)
+    Services(resources, RunSettings(RunMode.MOCK_LOCAL), "embedded").endpoint(System.POSTGRES)
     assert asked == ["embedded", "external", "external", "embedded"]
 
 
@@ -237,7 +237,7 @@ def test_a_refusing_system_is_asked_once_for_all_cases_of_a_run():
             asked.append(kind)
             raise SystemUnavailableError("gone")
 
-    services = Services({System.POSTGRES: Refusing()}, RunMode.MOCK_LOCAL)
+    services = Services({System.POSTGRES: Refusing()}, RunSettings(RunMode.MOCK_LOCAL))
     assert {services.refusal(case) for case in select(Filters(source="postgres", sink="postgres"))} == {"gone"}
     assert len(asked) == 1
 
@@ -253,7 +253,7 @@ class TestInProcess:
     def run(self, cases: list[Case], told: ToldStore, instance: dg.DagsterInstance) -> None:
         systems = memory_systems()
         settings = RunSettings(workload=WorkloadSpec(**SMALL))
-        services = Services({system: systems[system.value] for system in System}, RunMode.MOCK_LOCAL)
+        services = Services({system: systems[system.value] for system in System}, RunSettings(RunMode.MOCK_LOCAL))
         runnable = sort_out(cases, settings, services, told)
         defs = build_defs({**systems, "artifacts": told})
         run_in_process(defs, runnable, settings, endpoints="", told=told, instance=instance)
