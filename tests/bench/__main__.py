@@ -7,6 +7,7 @@ ratios, not the seconds. It may import everything.
 import statistics
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,10 +16,13 @@ import click
 from matrix_defs.namespace import new_run
 from matrix_defs.systems import System
 from matrix_defs.workload import WorkloadSpec, build_workload
-from resources.clickhouse.resource import ClickHouseResource
 from resources.endpoints.registry import ENDPOINTS
-from resources.postgres.resource import PostgresResource
+from resources.registry import RESOURCES
+from tests.bench.bigquery_hops import BigQueryHops
 from tests.bench.hops import ClickHouseHops, PostgresHops
+from tests.bench.kafka_hops import KafkaHops
+
+MEASURED = (System.POSTGRES, System.CLICKHOUSE, System.KAFKA, System.BIGQUERY)
 
 Hops = Mapping[str, Callable[[], float]]
 
@@ -29,6 +33,15 @@ RATIOS = {
     "clickhouse read": "clickhouse raw: query_arrow",
     "clickhouse stage": "clickhouse raw: insert_arrow",
     "postgres -> clickhouse full load": "clickhouse raw: INSERT ... SELECT FROM postgresql()",
+    "kafka read": "kafka raw: consume the same payloads",
+    "kafka stage (append)": "kafka raw: produce the same payloads",
+    "kafka json render": "raw: orjson.dumps per row",
+    "kafka json parse": "raw: orjson.loads per row",
+    "kafka avro render": "raw: fastavro.schemaless_writer per row",
+    "kafka avro parse": "raw: fastavro.schemaless_reader per row",
+    "bigquery stage": "bigquery raw: one load job of the same Parquet file",
+    "bigquery full load": "bigquery raw: one load job of the same Parquet file",
+    "bigquery read back": "bigquery raw: one Storage Read session, undecoded",
 }
 """Each hop and its raw limit."""
 
@@ -48,6 +61,8 @@ def table(rows: int, median: Mapping[str, float]) -> list[str]:
     lines = [f"## {rows:,} wide rows", "", "| hop | seconds | rows/s | raw limit | seconds | ratio |"]
     lines.append("|---|--:|--:|---|--:|--:|")
     for name, raw in RATIOS.items():
+        if name not in median:
+            continue
         hop, limit = median[name], median[raw]
         lines.append(f"| {name} | {hop:.3f} | {rows / hop:,.0f} | {raw} | {limit:.3f} | {limit / hop:.2f} |")
     for name, hop in median.items():
@@ -62,15 +77,15 @@ def table(rows: int, median: Mapping[str, float]) -> list[str]:
 @click.option("--page", type=click.Path(path_type=Path), default=Path("docs/benchmarks.md"), show_default=True)
 def main(sizes: tuple[int, ...], rounds: int, page: Path) -> None:
     """Measure, and write the page."""
-    postgres, clickhouse = PostgresResource(), ClickHouseResource()
-    at = {system: ENDPOINTS.endpoint(system) for system in (System.POSTGRES, System.CLICKHOUSE)}
+    postgres, clickhouse, kafka, bigquery = (RESOURCES[system]() for system in MEASURED)
+    at = {system: ENDPOINTS.endpoint(system) for system in MEASURED}
     lines = [
         "<!-- Written by `make bench`; changes by hand are lost. -->",
         "# Benchmarks",
         "",
         f"`make bench`, {datetime.now(UTC):%Y-%m-%d}, Python {sys.version.split()[0]}.",
         f"Medians of {rounds} interleaved rounds.",
-        *(f"{endpoint.engine} {endpoint.version}." for endpoint in at.values()),
+        *(f"{e.engine} {e.version}{', an emulator' if e.emulator else ''}." for e in at.values()),
         "The machine has 2 shared cores: compare ratios within one table, not seconds between tables.",
         "",
     ]
@@ -80,10 +95,17 @@ def main(sizes: tuple[int, ...], rounds: int, page: Path) -> None:
             run = new_run()
             first = PostgresHops(postgres, at[System.POSTGRES], workload, run)
             second = ClickHouseHops(clickhouse, at[System.CLICKHOUSE], workload, run, first)
-            with first, second:
-                lines += table(workload.baseline.num_rows, measure({**first.hops(), **second.hops()}, rounds))
+            third = KafkaHops(kafka, at[System.KAFKA], workload, run)
+            fourth = BigQueryHops(bigquery, at[System.BIGQUERY], workload, run, first.source)
+            median: dict[str, float] = {}
+            with first:
+                for hops in (first, second, third, fourth):
+                    with hops if hops is not first else nullcontext():
+                        median |= measure(hops.hops(), rounds)
+            lines += table(workload.baseline.num_rows, median)
     finally:
         clickhouse.close()
+        kafka.close()
         ENDPOINTS.stop_all()
     page.write_text("\n".join(lines), encoding="utf-8")
     click.echo(f"written: {page}")

@@ -37,7 +37,7 @@ class SystemHops:
     """A seeded source and a sink of one system, in namespaces of their own."""
 
     def __init__(self, resource: Any, endpoint: Endpoint, workload: Workload, run: str) -> None:
-        self.endpoint, self.workload = endpoint, workload
+        self.resource, self.endpoint, self.workload = resource, endpoint, workload
         self.namespace = f"m_{run}_bench_src"
         self.source: Source = resource.source(endpoint, self.namespace, workload.table)
         self.sink: Sink = resource.sink(endpoint)
@@ -69,17 +69,18 @@ class SystemHops:
         """Stage rows that are in memory."""
         self.sink.drop(self.target)
         self.sink.create(self.target)
-        return self._load_rows(self.workload.baseline, (Step.INSERT_STAGED,), KeyList.NONE)["stage"]
+        return self.load_rows(self.target, self.workload.baseline, (Step.INSERT_STAGED,), KeyList.NONE)["stage"]
 
     def steps(self) -> float:
         """Run the steps of a merge of every changed row into the full target."""
         self.load(self.source)
         changed = self.workload.baseline.slice(0, self.workload.spec.changed)
-        return self._load_rows(changed, MERGE.steps[:3], KeyList.NONE)["steps"]
+        return self.load_rows(self.target, changed, MERGE.steps[:3], KeyList.NONE)["steps"]
 
-    def _load_rows(self, rows: pa.Table, steps: tuple[Step, ...], keys: KeyList) -> Any:
+    def load_rows(self, target: LoadTarget, rows: pa.Table, steps: tuple[Step, ...], keys: KeyList) -> Any:
+        """Load rows that are in memory; return the seconds per stage."""
         batch = Batch(rows.schema, iter(rows.to_batches()), lambda: ReadEnd(None))
-        return self.sink.load(self.target, _load(keys), batch, steps).seconds
+        return self.sink.load(target, _load(keys), batch, steps).seconds
 
 
 class PostgresHops(SystemHops):
