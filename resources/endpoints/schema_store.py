@@ -240,7 +240,8 @@ def canonical(text: str) -> str:
 
 def incompatibilities(*, reader: str, writer: str, version: int) -> list[str]:
     """Return why `reader` cannot read what `writer` wrote, `version` being the number of the older of the two."""
-    told = ReaderWriterCompatibilityChecker().get_compatibility(_parsed(reader), _parsed(writer))
+    checker = ReaderWriterCompatibilityChecker()  # type: ignore[no-untyped-call]
+    told = checker.get_compatibility(_parsed(reader), _parsed(writer))
     if told.compatibility is SchemaCompatibilityType.compatible:
         return []
     kinds = ", ".join(dict.fromkeys(kind.value for kind in told.incompatibilities))
