@@ -111,7 +111,8 @@ def _pieces(array: pa.Array, *, nullable: bool) -> Iterator[tuple[pa.Array, np.n
 def _values(array: pa.Array) -> np.ndarray:
     """The values, and anything at all in place of NULL."""
     anything = pa.scalar(0, pa.int8()).cast(array.type)
-    return array.fill_null(anything).to_numpy(zero_copy_only=False)
+    values: np.ndarray = array.fill_null(anything).to_numpy(zero_copy_only=False)
+    return values
 
 
 def _varints(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

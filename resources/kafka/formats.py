@@ -1,10 +1,10 @@
 """The formats of messages: what a format can be asked, and the registry of those that exist.
 
-Here live the interface and the choice; how each writes and reads lives in a module of its own.
+Here live the interface, the choice and what every format needs; how each writes and reads lives in a module of its own.
 It may import `matrix_defs`, pyarrow and the types table's form; a format's own packages are imported when it is chosen.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Literal, Protocol
@@ -16,6 +16,10 @@ from matrix_defs.table import Column
 from resources.types_table import TypesTable
 
 Part = Literal["key", "value"]
+
+
+READ_BYTES = 1 << 26
+"""Payloads read at a time, about: Arrow's offsets end at 2 GiB."""
 
 
 class Format(Protocol):
@@ -45,6 +49,18 @@ class Format(Protocol):
 
     def forget(self, topic: str) -> None:
         """Remove what `prepare` left outside the topic; safe to call twice."""
+
+
+def bounded(payloads: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    """Yield the payloads in parts of about READ_BYTES."""
+    start, size = 0, 0
+    for end, payload in enumerate(payloads, 1):
+        size += len(payload)
+        if size >= READ_BYTES:
+            yield payloads[start:end]
+            start, size = end, 0
+    if start < len(payloads):
+        yield payloads[start:]
 
 
 @dataclass(frozen=True)

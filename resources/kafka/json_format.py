@@ -4,7 +4,7 @@ Here lives the way between rows and lists of payloads; how values are written is
 It may import `matrix_defs`, pyarrow, orjson and the shared modules of `resources`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import orjson
 import pyarrow as pa
@@ -12,12 +12,9 @@ import pyarrow as pa
 from matrix_defs.errors import ReadError
 from matrix_defs.table import Column
 from resources import json_rows
-from resources.kafka.formats import Part
+from resources.kafka.formats import Part, bounded
 
 TYPES = json_rows.STORED
-
-_PARSED_BYTES = 1 << 26
-"""Text parsed at a time, about: the parser's offsets end at 2 GiB."""
 
 _SHOWN = 200
 
@@ -40,7 +37,7 @@ class JsonFormat:
         """Return the rows. Raises ReadError for a payload that is not one object with values of the columns' types."""
         schema, wire = pa.schema([column.field for column in columns]), json_rows.wire_schema(columns)
         batches: list[pa.RecordBatch] = []
-        for some in _bounded(payloads):
+        for some in bounded(payloads):
             try:
                 batches += _rows(some, wire, columns)
             except ValueError as error:
@@ -51,17 +48,6 @@ class JsonFormat:
 
     def forget(self, topic: str) -> None:
         """Return at once: nothing is kept outside the topic."""
-
-
-def _bounded(payloads: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    start, size = 0, 0
-    for end, payload in enumerate(payloads):
-        size += len(payload)
-        if size >= _PARSED_BYTES:
-            yield payloads[start : end + 1]
-            start, size = end + 1, 0
-    if start < len(payloads):
-        yield payloads[start:]
 
 
 def _rows(payloads: Sequence[bytes], wire: pa.Schema, columns: Sequence[Column]) -> list[pa.RecordBatch]:
