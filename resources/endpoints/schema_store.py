@@ -250,7 +250,9 @@ def incompatibilities(*, reader: str, writer: str, version: int) -> list[str]:
 
 @lru_cache(maxsize=256)
 def _parsed(text: str) -> Schema:
-    return parse(text)
+    """Compatibility is a matter of Avro's own types; of logical ones the library knows some and warns of the others."""
+    told = json.loads(text, object_hook=lambda object: {k: v for k, v in object.items() if k != "logicalType"})
+    return parse(json.dumps(told))
 
 
 def _there(versions: Iterable[Version]) -> list[Version]:

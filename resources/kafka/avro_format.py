@@ -98,7 +98,8 @@ class AvroFormat:
             for permanent in (False, True):  # in two steps, as the registry asks for it
                 with self._asking(LoadError, f"Kafka, topic {topic}: deleting subject {subject}"):
                     self._delete(subject, permanent=permanent)
-            self._ids = {known: id for known, id in self._ids.items() if known[0] != subject}
+            for known in [known for known in list(self._ids) if known[0] == subject]:
+                self._ids.pop(known, None)
 
     # ------------------------------------------------------------------ its parts
 

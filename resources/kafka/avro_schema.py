@@ -115,7 +115,7 @@ def understand(text: str) -> WriterSchema:
     """Return what a schema says. Raises ValueError for what is no schema of a record."""
     try:
         told = json.loads(text)
-        parsed = parse_schema(_without_logical_types(told))
+        parsed = parse_schema(json.loads(text, object_hook=_without_logical_type))
         whole: Any = expand_schema(told)
     except (SchemaParseException, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"no schema that can be understood: {' '.join(str(error).split())[:200]}") from error
@@ -142,6 +142,10 @@ def _field(name: str, avro: Any) -> Field:
     return Field(name, words, _PLAIN[base], _kind(base, made), base, null_branch, int(made.get("size", 0)))
 
 
+def _without_logical_type(told: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in told.items() if key != "logicalType"}
+
+
 def _kind(base: str, told: Mapping[str, Any]) -> pa.DataType:
     """A logical type that Avro does not know is to be taken for the type below it, says Avro."""
     logical = told.get("logicalType")
@@ -150,11 +154,3 @@ def _kind(base: str, told: Mapping[str, Any]) -> pa.DataType:
     if base == "string":
         return pa.string()
     return _LOGICAL.get((base, str(logical)), _PLAIN[base])
-
-
-def _without_logical_types(told: Any) -> Any:
-    if isinstance(told, list):
-        return [_without_logical_types(item) for item in told]
-    if isinstance(told, dict):
-        return {key: _without_logical_types(value) for key, value in told.items() if key != "logicalType"}
-    return told
