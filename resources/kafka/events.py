@@ -34,10 +34,13 @@ def topic_name(namespace: str, table: str) -> str:
 
 
 def key_namer(format: Format, topic: str, table: TableSpec) -> Callable[[bytes], str]:
-    """Return a function that tells an encoded key in words."""
+    """Return a function that tells an encoded key in words; one that is no key of the table is told as it is."""
 
     def name(key: bytes) -> str:
-        (row,) = format.decode(topic, [key], table.key_columns, part="key").to_pylist()
+        try:
+            (row,) = format.decode(topic, [key], table.key_columns, part="key").to_pylist()
+        except ReadError:
+            return repr(key)
         return ", ".join(f"{column}={value!r}" for column, value in row.items())
 
     return name
