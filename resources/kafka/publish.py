@@ -86,6 +86,10 @@ class Outbox:
         if self._under_way:
             raise self._kind(f"Kafka: {self._under_way} message(s) were not acknowledged within {self._patience:g} s")
 
+    def drain(self) -> None:
+        """Wait until nothing is under way any more, whatever became of it."""
+        self._producer.flush(self._patience)
+
     # ------------------------------------------------------------------ its parts
 
     def _produce(self, topic: str, key: bytes, value: bytes | None, headers: Headers) -> None:
@@ -131,6 +135,8 @@ def outbox(
         yield box
     except BaseException:
         cluster.forget_producer()  # an idempotent producer may be unusable after a failure
+        if not transactional:  # what arrived later would be missing when the rerun looks, and be doubled by it
+            box.drain()
         raise
     finally:
         if transactional:
