@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
-from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
+from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from matrix_defs.errors import LoadError, MatrixError, ReadError
 from resources.endpoints.endpoint import Endpoint
@@ -62,6 +62,9 @@ _PRODUCER: Mapping[str, Any] = {
 
 MESSAGE_BYTES = 1_000_000
 """Greatest size of key and value together; what brokers take unless they are told otherwise."""
+
+_FRAME_BYTES = 16 * 1024
+"""What headers and the protocol may add to that; brokers take 1,048,588 bytes unless they are told otherwise."""
 
 
 def settings(endpoint: Endpoint) -> dict[str, Any]:
@@ -169,7 +172,7 @@ class Cluster:
 
     def _producing(self) -> dict[str, Any]:
         timeout = min(int(self.patience * 1000), _PRODUCER["message.timeout.ms"])
-        limit = {"message.timeout.ms": timeout, "message.max.bytes": MESSAGE_BYTES}
+        limit = {"message.timeout.ms": timeout, "message.max.bytes": MESSAGE_BYTES + _FRAME_BYTES}
         return {**self._settings, **_PRODUCER, **limit}
 
     # ------------------------------------------------------------------ topics
@@ -203,11 +206,17 @@ class Cluster:
     def create(self, topics: Mapping[str, tuple[int, Mapping[str, str]]]) -> None:
         """Create topics, given partitions and settings of each, and wait until the brokers know them."""
         wanted = [NewTopic(name, count, -1, config=dict(config)) for name, (count, config) in topics.items()]
-        self._wait(self._administration().create_topics(wanted, operation_timeout=self.patience))
-        retrying = Retrying(
+        for future in self._administration().create_topics(wanted, operation_timeout=self.patience).values():
+            future.result(self.patience)
+        waiting = Retrying(
             retry=retry_if_result(bool), wait=wait_fixed(0.05), stop=stop_after_delay(self._connect_seconds)
         )
-        retrying(self._without_leader, topics)
+        try:
+            waiting(self._without_leader, topics)
+        except RetryError as error:
+            late = ", ".join(error.last_attempt.result())
+            reason = f"{late} cannot be written to {self._connect_seconds:g} s after being created"
+            raise KafkaException(KafkaError(KafkaError.LEADER_NOT_AVAILABLE, reason)) from None
 
     def delete(self, topics: Iterable[str]) -> None:
         """Delete topics. Every consumer that has one of them must be closed: an open one crashes the process.
@@ -215,8 +224,15 @@ class Cluster:
         The embedded broker answers a question about a deleted topic in a form that librdkafka 2.16 does not survive.
         """
         names = list(topics)
-        if names:
-            self._wait(self._administration().delete_topics(names, operation_timeout=self.patience))
+        if not names:
+            return
+        for future in self._administration().delete_topics(names, operation_timeout=self.patience).values():
+            try:
+                future.result(self.patience)
+            except KafkaException as error:
+                # Brokers learn of a delete one after the other, so a topic may be listed that is gone already.
+                if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    raise
 
     def _without_leader(self, topics: Iterable[str]) -> list[str]:
         """Return the topics that cannot be written to yet."""
@@ -236,7 +252,3 @@ class Cluster:
             if self._admin is None:
                 self._admin = AdminClient({**self._settings, "error_cb": lambda error: None})
             return self._admin
-
-    def _wait(self, futures: Mapping[str, Any]) -> None:
-        for future in futures.values():
-            future.result(self.patience)
