@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from matrix_defs.errors import LoadError, MatrixError, ReadError
@@ -185,6 +185,29 @@ class Cluster:
         except KafkaException as error:
             asker.poll(0)
             raise ReadError(f"{explain(error)}{last_error.beside}") from error
+
+    def hidden(self, ends: Mapping[str, Mapping[int, int]]) -> list[str]:
+        """Return the topics that readers of committed messages cannot read up to these offsets, once patience is over.
+
+        For brokers that honour transactions alone: others answer wrongly.
+        """
+        waiting = Retrying(
+            retry=retry_if_result(bool),
+            wait=wait_fixed(0.005),
+            stop=stop_after_delay(self.patience),
+            retry_error_callback=lambda last: last.outcome.result(),
+        )
+        found: list[str] = waiting(self._hidden, ends)
+        return found
+
+    def _hidden(self, ends: Mapping[str, Mapping[int, int]]) -> list[str]:
+        wanted = {TopicPartition(topic, n): end for topic, places in ends.items() for n, end in places.items()}
+        asked = {place: OffsetSpec.latest() for place in wanted}
+        answers = self._administration().list_offsets(
+            asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=self.patience
+        )
+        late = {place.topic for place, answer in answers.items() if answer.result().offset < wanted[place]}
+        return sorted(late)
 
     def partitions(self, topic: str) -> list[int]:
         """Return the partitions of a topic. Raises ReadError where there is none or no broker answers."""

@@ -4,8 +4,10 @@ Here live produce calls, their reports and transactions; which messages are sent
 import `matrix_defs`, confluent-kafka and `client`.
 """
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from time import monotonic
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -13,6 +15,9 @@ from matrix_defs.errors import LoadError, MatrixError
 from resources.kafka.client import MESSAGE_BYTES, Cluster, explain
 
 Headers = list[tuple[str, str]]
+
+_TICK = 0.1
+"""Seconds between two looks at whether something is still under way: another thread may have taken its report."""
 
 _BETWEEN_POLLS = 1_000
 """Messages handed to the producer before the reports that have arrived are looked at."""
@@ -35,19 +40,20 @@ class Outbox:
 
     def __init__(
         self,
+        cluster: Cluster,
         producer: Producer,
         *,
         transactional: bool,
-        patience: float,
         kind: type[MatrixError],
         name_key: Callable[[bytes], str],
     ) -> None:
         """`kind` is what an undelivered message raises; `name_key` tells its key in words."""
         self.ends: dict[str, dict[int, int]] = {}
         """Per topic and partition the offset behind the last message that was delivered."""
+        self._cluster = cluster
         self._producer = producer
         self._transactional = transactional
-        self._patience = patience
+        self._patience = cluster.patience
         self._kind = kind
         self._name_key = name_key
         self._under_way = 0
@@ -55,7 +61,10 @@ class Outbox:
 
     @contextmanager
     def whole(self) -> Iterator[None]:
-        """Make what is sent inside one transaction where the brokers honour one, else nothing more than its parts."""
+        """Make what is sent inside one transaction where the brokers honour one, else nothing more than its parts.
+
+        Brokers answer a commit before readers see it; what is whole is seen by all who read after this.
+        """
         if not self._transactional:
             yield
             return
@@ -67,6 +76,12 @@ class Outbox:
             with suppress(KafkaException):
                 self._producer.abort_transaction(self._patience)
             raise
+        hidden = self._cluster.hidden(self.ends)
+        if hidden:
+            raise self._kind(
+                f"Kafka: the transaction is committed, but after {self._patience:g} s readers do not see it yet:"
+                f" another one is open in {', '.join(hidden)}"
+            )
 
     def send(
         self, topic: str, keys: Sequence[bytes], values: Sequence[bytes | None], headers: Iterable[Headers]
@@ -81,16 +96,27 @@ class Outbox:
 
     def settle(self) -> None:
         """Wait for every report. Raises for a message that was not delivered, naming its key and the error."""
-        self._producer.flush(self._patience)
+        self._wait()
         self._refuse_undelivered()
         if self._under_way:
-            raise self._kind(f"Kafka: {self._under_way} message(s) were not acknowledged within {self._patience:g} s")
+            raise self._kind(f"Kafka: {self._under_way} message(s) were not acknowledged for {self._patience:g} s")
 
     def drain(self) -> None:
         """Wait until nothing is under way any more, whatever became of it."""
-        self._producer.flush(self._patience)
+        with suppress(KafkaException):
+            self._wait()
 
     # ------------------------------------------------------------------ its parts
+
+    def _wait(self) -> None:
+        """Wait for every report, until none comes for too long.
+
+        Not by `flush`: a fatal error, raised amid it, ends in a SystemError of the next report's callback.
+        """
+        deadline = monotonic() + self._patience
+        while self._under_way and monotonic() < deadline:
+            if self._producer.poll(_TICK):
+                deadline = monotonic() + self._patience
 
     def _produce(self, topic: str, key: bytes, value: bytes | None, headers: Headers) -> None:
         while True:
@@ -130,7 +156,7 @@ def outbox(
     """Open an outbox; with a transactional id, and where the brokers honour transactions, one that has them."""
     transactional = bool(transactional_id) and cluster.transactions
     producer = cluster.transactional_producer(transactional_id) if transactional else cluster.producer()
-    box = Outbox(producer, transactional=transactional, patience=cluster.patience, kind=kind, name_key=name_key)
+    box = Outbox(cluster, producer, transactional=transactional, kind=kind, name_key=name_key)
     try:
         yield box
     except BaseException:
@@ -140,4 +166,6 @@ def outbox(
         raise
     finally:
         if transactional:
-            producer.close()
+            with warnings.catch_warnings():  # it warns that a fenced producer cannot roll back, which its load has told
+                warnings.simplefilter("ignore", RuntimeWarning)
+                producer.close()
