@@ -6,17 +6,17 @@ Here live no tests. It may import `resources`, `matrix_defs` and confluent-kafka
 import os
 import signal
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import pyarrow as pa
-from confluent_kafka import Message, Producer
+from confluent_kafka import IsolationLevel, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
 from matrix_defs.ports import Batch, KeyList, Load, LoadTarget, Position, ReadEnd, Scope
@@ -42,6 +42,8 @@ TABLE = TableSpec(
 )
 DAY = date(2026, 6, 1)
 INSTANT = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+C = TypeVar("C", bound=Cluster)
 
 Place = tuple[int, int, bytes | None]
 """What most tests of reading look at: partition, offset, value."""
@@ -127,9 +129,9 @@ def _refused(port: int) -> bool:
 
 
 @contextmanager
-def connected(endpoint: Endpoint, **more: Any) -> Iterator[Cluster]:
+def connected(endpoint: Endpoint, made: Callable[..., C] = Cluster, **more: Any) -> Iterator[C]:  # type: ignore[assignment]
     """Yield the cluster and close its clients behind it."""
-    cluster = Cluster(endpoint, **more)
+    cluster = made(endpoint, **more)
     try:
         yield cluster
     finally:
@@ -173,6 +175,7 @@ class Topic:
         producer.begin_transaction()
         self.put(*messages, by=producer)
         producer.abort_transaction(30)
+        self.settle()
 
     def committed(self, *messages: tuple[int, bytes | None, bytes | None]) -> None:
         """Append messages in a transaction that is committed."""
@@ -180,6 +183,11 @@ class Topic:
         producer.begin_transaction()
         self.put(*messages, by=producer)
         producer.commit_transaction(30)
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until no transaction is open: brokers answer the end of one before they have written its markers."""
+        settle(self.cluster, self.name)
 
     def read(self, start: Mapping[int, int] | None = None) -> BoundedRead:
         return BoundedRead(self.cluster, self.name, start)
@@ -198,6 +206,21 @@ def topic(cluster: Cluster, endpoint: Endpoint, partitions: int = 3, **config: s
         yield made
     finally:
         cluster.delete([made.name])
+
+
+def log_ends(cluster: Cluster, topic: str, *, committed: bool = False) -> list[int]:
+    """Return the next offset of every partition, for readers of committed messages or for all. A real Kafka's word."""
+    isolation = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
+    places = [TopicPartition(topic, partition) for partition in cluster.partitions(topic)]
+    admin: AdminClient = cluster._administration()
+    answers = admin.list_offsets(dict.fromkeys(places, OffsetSpec.latest()), isolation_level=isolation)
+    return [answers[place].result(30).offset for place in places]
+
+
+@retry(retry=retry_if_result(lambda settled: not settled), wait=wait_fixed(0.01), stop=stop_after_delay(30))
+def settle(cluster: Cluster, topic: str) -> bool:
+    """Wait until no transaction is open in the topic."""
+    return log_ends(cluster, topic) == log_ends(cluster, topic, committed=True)
 
 
 def places(messages: Iterator[Message]) -> list[Place]:
@@ -232,8 +255,3 @@ def load_number(number: int, scope: Scope = None, key_list: KeyList = KeyList.NO
 def target(namespace: str, **more: Any) -> LoadTarget:
     """Return a target of TABLE's rows."""
     return LoadTarget(namespace, TABLE, **more)
-
-
-def without_password(endpoint: Endpoint, password: str) -> Endpoint:
-    """Return the endpoint with another password."""
-    return replace(endpoint, password=password)
