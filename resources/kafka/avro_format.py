@@ -61,7 +61,7 @@ class AvroFormat:
             raise LoadError(
                 f"Kafka, topic {topic}: {names[0]!r} cannot be the name of an Avro field; rename the column"
             )
-        self._client.clear_caches()  # type: ignore[no-untyped-call]  # another process may have deleted what this one registered
+        self._client.clear_caches()  # another process may have deleted what this one registered
         for part, columns in (("value", value), ("key", key)):
             subject, text = _subject(topic, part), schema_text(part, tuple(columns))
             with self._asking(LoadError, f"Kafka, topic {topic}: registering subject {subject}"):

@@ -195,7 +195,7 @@ class Cluster:
             retry=retry_if_result(bool),
             wait=wait_fixed(0.005),
             stop=stop_after_delay(self.patience),
-            retry_error_callback=lambda last: last.outcome.result(),
+            retry_error_callback=lambda last: last.outcome and last.outcome.result(),
         )
         found: list[str] = waiting(self._hidden, ends)
         return found

@@ -13,6 +13,7 @@ import orjson
 from confluent_kafka import KafkaError, TopicPartition
 
 from matrix_defs.ports import KeyList, LoadTarget, Step
+from resources.kafka.avro_types import schema_text
 from resources.kafka.client import Cluster
 from resources.kafka.events import PARTITIONS, TOPIC_CONFIG
 from resources.kafka.formats import Format, make_format
@@ -34,7 +35,7 @@ class KafkaHops(SystemHops):
         self._payloads = {name: self._encoded(format) for name, format in self._formats.items()}
         self._keys = json.encode(self._topic, self.workload.baseline, self._table.key_columns, part="key")
         self._objects = [orjson.loads(value) for value in self._payloads["json"]]
-        self._schema = fastavro.parse_schema(avro.schema(self._table.columns, "value"))  # type: ignore[attr-defined]
+        self._schema = fastavro.parse_schema(orjson.loads(schema_text("value", self._table.columns)))
         self._records = [self._record(value) for value in self._payloads["avro"]]
         return self
 
