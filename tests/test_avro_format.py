@@ -137,6 +137,7 @@ def test_decimals_take_the_fewest_bytes_that_keep_the_sign() -> None:
     array = pa.array([Decimal(number) for number in numbers], pa.decimal128(38, 0))
     wanted = [n.to_bytes(((n if n >= 0 else ~n).bit_length() + 8) // 8, "big", signed=True) for n in numbers]
     assert decimal_bytes(array).to_pylist() == wanted
+    assert decimal_bytes(array.slice(3)).to_pylist() == wanted[3:]
     assert avro_decode.bytes_decimal(decimal_bytes(array).slice(1), 0).equals(array.slice(1))
 
 
@@ -363,6 +364,13 @@ def test_what_other_writers_call_a_type_is_read_exactly(
     assert row == {"value": value if read is None else read, "after": 9}
 
 
+def test_an_int_of_more_than_32_bits_is_no_record(format: AvroFormat, client: SchemaRegistryClient, topic: str) -> None:
+    (sent,) = sent_by_another(client, topic, record(("id", "int")), {"id": 1})
+    too_large = payloads(pa.table({"id": [2**31]}), KEY[:1], sent[:5])
+    with pytest.raises(ReadError, match="field id: an int of more than 32 bits"):
+        format.decode(topic, [sent, *too_large], KEY[:1], part="value")
+
+
 def test_a_type_that_was_named_before_is_known_again(
     format: AvroFormat, client: SchemaRegistryClient, topic: str
 ) -> None:
@@ -382,6 +390,7 @@ def test_a_type_that_was_named_before_is_known_again(
     [
         ("long", 0, LogicalType.INSTANT, 'field value is "long", which is no instant'),
         ({"type": "long", "logicalType": "timestamp-micros"}, 0, LogicalType.DATETIME, "which is no datetime"),
+        ({"type": "long", "logicalType": "local-timestamp-micros"}, 0, LogicalType.INSTANT, "which is no instant"),
         ({"type": "long", "logicalType": "timestamp-nanos"}, 1, LogicalType.INSTANT, "holds what is no instant"),
         ("string", "1", LogicalType.INT64, "which is no int64"),
         ("long", 2**15, LogicalType.INT16, "holds what is no int16"),
