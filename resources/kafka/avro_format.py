@@ -31,7 +31,7 @@ _HEADER = 5
 _SHOWN = 200
 _TOLD = 500
 
-_CLIENT: dict[str, Any] = {"timeout": 10, "max.retries": 3, "retries.wait.ms": 100, "retries.max.wait.ms": 1000}
+_CLIENT: dict[str, Any] = {"timeout": 30, "max.retries": 3, "retries.wait.ms": 100, "retries.max.wait.ms": 1000}
 
 _MISSING, _INCOMPATIBLE = 404, 409
 """What a registry answers, as HTTP statuses."""
@@ -61,7 +61,8 @@ class AvroFormat:
             raise LoadError(
                 f"Kafka, topic {topic}: {names[0]!r} cannot be the name of an Avro field; rename the column"
             )
-        self._client.clear_caches()  # another process may have deleted what this one registered
+        # Another process may have deleted what this one registered.
+        self._client.clear_caches()  # type: ignore[no-untyped-call]
         for part, columns in (("value", value), ("key", key)):
             subject, text = _subject(topic, part), schema_text(part, tuple(columns))
             with self._asking(LoadError, f"Kafka, topic {topic}: registering subject {subject}"):
@@ -124,9 +125,7 @@ class AvroFormat:
     def _id(self, subject: str, text: str) -> int:
         """Return the id of a schema that was registered, by this process or another."""
         if (subject, text) not in self._ids:
-            with self._asking(
-                LoadError, f"Kafka: looking for the schema in subject {subject}, where it must be before"
-            ):
+            with self._asking(LoadError, f"Kafka: looking for the schema that is to be written in subject {subject}"):
                 found = self._client.lookup_schema(subject, Schema(text, "AVRO"))
             self._ids[subject, text] = int(found.schema_id or 0)
         return self._ids[subject, text]
