@@ -6,12 +6,14 @@ executed by path in an interpreter of its own and may import bqemulator and the 
 
 import asyncio
 import json
+import re
 import signal
 import sys
 from pathlib import Path
 from typing import Any
 
 from bqemulator.config import PersistenceMode, Settings
+from bqemulator.domain.errors import InvalidQueryError
 from bqemulator.jobs import executor
 from bqemulator.storage.engine import DuckDBEngine
 from bqemulator.streaming import read_session
@@ -21,6 +23,7 @@ MEMORY = "512MB"
 """Tables beyond it go to files of the folder."""
 RESULTS_KEPT = 8
 """Results of the jobs and read sessions made last; the emulator itself would keep them all until it ends."""
+_OF_A_TRANSACTION = re.compile(r"\s*(BEGIN|START|COMMIT|END|ROLLBACK)\b", re.IGNORECASE)
 
 
 class _Latest(dict[str, Any]):
@@ -42,6 +45,16 @@ def _set_up(folder: Path) -> None:
             engine.execute(f"SET {name} = '{value}'")
 
     DuckDBEngine._apply_session_pragmas = settings
+    own_execute = DuckDBEngine.execute
+
+    def execute(engine: DuckDBEngine, sql: str, parameters: list[Any] | None = None) -> Any:
+        # Scripts keep their transactions without DuckDB's. One begun by a statement of its own would be everybody's,
+        # for there is one connection, and would outlive its job: after an error in it every later job would fail.
+        if _OF_A_TRANSACTION.match(sql):
+            raise InvalidQueryError("Transaction control statements are supported only in scripts or sessions")
+        return own_execute(engine, sql, parameters)
+
+    DuckDBEngine.execute = execute
     # GEOGRAPHY needs an extension from DuckDB's own host, and without it the emulator would not start.
     DuckDBEngine._load_spatial = lambda engine: None
     # Time travel copies every table after every change.
