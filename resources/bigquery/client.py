@@ -4,6 +4,7 @@ Here lives no job; jobs are run by `session`. It may import dagster_gcp, Google'
 """
 
 import base64
+import json
 import re
 import threading
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from typing import Any
 import grpc
 import pyarrow as pa
 import requests
+from dagster import DagsterInvalidDefinitionError
 from dagster_gcp import BigQueryResource as Connector
 from google.api_core.client_options import ClientOptions
 from google.api_core.exceptions import GoogleAPICallError, GoogleAPIError
@@ -49,7 +51,9 @@ _SIGNING_IN = threading.Lock()
 
 _ADVICE = {
     "accessDenied": "grant the account BigQuery Job User, Data Owner and Read Session User",
+    "billingNotEnabled": "enable billing for the project; without it no row can be changed",
     "bytesBilledLimitExceeded": "raise MATRIX_BIGQUERY_MAXIMUM_BYTES_BILLED",
+    "notFound": "check MATRIX_BIGQUERY_PROJECT and MATRIX_BIGQUERY_LOCATION, and that nobody dropped it meanwhile",
     "quotaExceeded": "wait, or ask for a higher quota",
     "rateLimitExceeded": "run fewer cases at a time",
     "responseTooLarge": "load fewer rows at a time",
@@ -63,15 +67,14 @@ def connect(endpoint: Endpoint) -> bigquery.Client:
     project, location, base_url = options["project"], options.get("location"), options["base_url"]
     if base_url.startswith("http://"):
         return bigquery.Client(project, AnonymousCredentials(), location=location, client_options=_at(base_url))
-    connector = Connector(project=project, location=location, gcp_credentials=_key(options.get("credentials_file")))
+    path = options.get("credentials_file")
+    connector = Connector(project=project, location=location, gcp_credentials=_key(path) if path else None)
     try:
-        with _SIGNING_IN, connector.get_client() as client:  # it hands a key over in an environment variable
-            return client
-    except (GoogleAuthError, ValueError) as error:
-        raise SystemUnavailableError(
-            "bigquery: no credentials: set MATRIX_BIGQUERY_CREDENTIALS_FILE to a service account's key, or log in by"
-            f" `gcloud auth application-default login`: {one_line(str(error))}"
-        ) from None
+        with _SIGNING_IN, connector.get_client() as signed_in:  # it hands a key over in an environment variable
+            credentials = signed_in._credentials
+    except (GoogleAuthError, DagsterInvalidDefinitionError, ValueError) as error:
+        raise _no_credentials(path, error) from None
+    return bigquery.Client(project, credentials, location=location, client_options=_at(base_url))
 
 
 def connect_reader(endpoint: Endpoint, client: bigquery.Client) -> BigQueryReadClient:
@@ -91,7 +94,10 @@ def explain(error: BaseException) -> str:
         advice = f": {_ADVICE[reason]}" if reason in _ADVICE else ""
         return f"{text} ({reason or error.code}){advice}"
     cause = getattr(error, "cause", None) or error  # of a RetryError
-    return explain(cause) if cause is not error else one_line(str(error) or type(error).__name__)
+    if cause is not error:
+        return explain(cause)
+    text = error.args[0] if isinstance(error, GoogleAuthError) and error.args else error  # behind it, the whole answer
+    return one_line(str(text) or type(error).__name__)
 
 
 def one_line(text: str) -> str:
@@ -103,12 +109,29 @@ def _at(base_url: str) -> ClientOptions:
     return ClientOptions(api_endpoint=base_url)
 
 
-def _key(path: str | None) -> str | None:
-    """Return a service account's key as the connector takes it."""
-    if not path:
-        return None
+def _key(path: str) -> str:
+    """Return a service account's key as the connector takes it. Raises SystemUnavailableError."""
     try:
-        return base64.b64encode(Path(path).read_bytes()).decode()
+        content = Path(path).read_bytes()
+        json.loads(content)
     except OSError as error:
-        reason = f"bigquery: MATRIX_BIGQUERY_CREDENTIALS_FILE: {error.strerror}: {path}"
-        raise SystemUnavailableError(reason) from None
+        raise _no_credentials(path, ValueError(error.strerror)) from None
+    except ValueError:  # its text may quote the key
+        raise _no_credentials(path, ValueError("the file is no JSON")) from None
+    return base64.b64encode(content).decode()
+
+
+def _no_credentials(path: str | None, error: BaseException) -> SystemUnavailableError:
+    """Return the error for credentials that cannot be had; where they are refused, the first request tells."""
+    if path and isinstance(error, DagsterInvalidDefinitionError):
+        reason, advice = "GOOGLE_APPLICATION_CREDENTIALS is set too", "unset one of the two"
+    else:
+        # The connector reads a copy, whose name tells nobody anything.
+        reason = re.sub(r"(\bThe file |\bFile )?/\S*/?tmp\w{8}\b", "the file", one_line(str(error)))
+        advice = "name a service account's key there, or unset it and run `gcloud auth application-default login`"
+    if path:
+        return SystemUnavailableError(f"bigquery: MATRIX_BIGQUERY_CREDENTIALS_FILE={path}: {reason}: {advice}")
+    return SystemUnavailableError(
+        "bigquery: no credentials: set MATRIX_BIGQUERY_CREDENTIALS_FILE to a service account's key, or log in by"
+        f" `gcloud auth application-default login`: {reason}"
+    )

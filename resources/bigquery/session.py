@@ -7,14 +7,14 @@ those, `arrow` and the endpoint.
 import re
 import tempfile
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import cached_property, partial
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from google.api_core.exceptions import NotFound
+from google.api_core.exceptions import Conflict, NotFound
 from google.cloud import bigquery
 from google.cloud.bigquery_storage_v1 import BigQueryReadClient, types
 
@@ -53,13 +53,10 @@ class Session:
         limit = int(self._endpoint.options.get("maximum_bytes_billed") or 0)
         config = bigquery.QueryJobConfig(labels=self.labels, maximum_bytes_billed=limit or None)
         job_id = str(uuid.uuid4())
-        try:
-            job = self.client.query(script, config, job_id=job_id, retry=RETRY, job_retry=None, timeout=CALL_SECONDS)
+        begin = partial(self.client.query, script, config, retry=RETRY, job_retry=None, timeout=CALL_SECONDS)
+        with self._cancelled_on_error([job_id]):
+            job = self._begin(job_id, begin)
             row = next(iter(job.result(retry=RETRY, job_retry=None, max_results=1)), None)
-        except BaseException:
-            with suppress(*DRIVER_ERRORS):
-                self.client.cancel_job(job_id, retry=None, timeout=GIVE_UP_SECONDS)
-            raise
         return dict(row.items()) if row else {}
 
     def load(self, namespace: str, table: str, columns: Sequence[Column], chunks: Iterable[pa.RecordBatch]) -> int:
@@ -89,21 +86,44 @@ class Session:
         return rows
 
     def copy(self, pairs: Iterable[tuple[str, str]]) -> None:
-        """Replace tables or partitions, given as dataset.table[$day], by copies: one job each, all at a time."""
+        """Replace tables or partitions, given as dataset.table[$day], by copies: one job each, all at a time.
+
+        If one fails the others are cancelled, so that none ends after a later load of the same partitions.
+        """
         config = bigquery.CopyJobConfig(
             write_disposition=bigquery.WriteDisposition.WRITE_TRUNCATE,
             create_disposition=bigquery.CreateDisposition.CREATE_NEVER,
             labels=self.labels,
         )
         project = self.client.project
-        jobs = [
-            self.client.copy_table(
-                f"{project}.{source}", f"{project}.{destination}", job_config=config, retry=RETRY, timeout=CALL_SECONDS
+        begins = {
+            str(uuid.uuid4()): partial(
+                self.client.copy_table, f"{project}.{source}", f"{project}.{destination}", job_config=config,
+                retry=RETRY, timeout=CALL_SECONDS,
             )
             for source, destination in pairs
-        ]
-        for job in jobs:
-            job.result(retry=RETRY)
+        }  # fmt: skip
+        with self._cancelled_on_error(begins):
+            for job in [self._begin(job_id, begin) for job_id, begin in begins.items()]:
+                job.result(retry=RETRY)
+
+    def _begin(self, job_id: str, begin: Callable[..., Any]) -> Any:
+        """Begin a job of a new id. Where that exists, an attempt before has begun the job and its answer was lost."""
+        try:
+            return begin(job_id=job_id)
+        except Conflict:
+            return self.client.get_job(job_id, retry=RETRY, timeout=CALL_SECONDS)
+
+    @contextmanager
+    def _cancelled_on_error(self, job_ids: Iterable[str]) -> Iterator[None]:
+        """Cancel the jobs, begun or not, when they are not waited for to their end."""
+        try:
+            yield
+        except BaseException:
+            for job_id in job_ids:
+                with suppress(*DRIVER_ERRORS):
+                    self.client.cancel_job(job_id, retry=None, timeout=GIVE_UP_SECONDS)
+            raise
 
     def rows(self, namespace: str, table: str, columns: Sequence[Column]) -> Iterator[pa.RecordBatch]:
         """Yield every row of a table in canonical form, by the Storage Read API."""
