@@ -144,7 +144,7 @@ SELECT count() FROM `s`.`t` WHERE `day` IN (toDate32('2026-03-01')) AND (`id`, `
 SELECT count() FROM `s`.`t__staged`
 ALTER TABLE `s`.`t` REPLACE PARTITION '2026-03-01' FROM `s`.`t__staged`
 -- bigquery
-SELECT IF(COUNT(*) = 0, 0, ERROR(CONCAT(CAST(COUNT(*) AS STRING), ' staged row(s) lie outside the partitions of this load (2026-03-01)'))) FROM `s`.`t__staged` AS t WHERE NOT t.`day` IN (DATE '2026-03-01')
+SELECT IF(COUNT(*) = 0, 0, ERROR(CONCAT(CAST(COUNT(*) AS STRING), ' staged row(s) lie outside the partitions of this load (2026-03-01); read only those or name the others too'))) FROM `s`.`t__staged` AS t WHERE NOT t.`day` IN (DATE '2026-03-01')
 SET rows_deleted = rows_deleted + (SELECT COUNT(*) FROM `s`.`t` AS t WHERE t.`day` IN (DATE '2026-03-01') AND NOT EXISTS (SELECT 1 FROM `s`.`t__staged` AS o WHERE o.`id` = t.`id` AND o.`code` = t.`code`))
 SET rows_replaced = rows_replaced + (SELECT COUNT(*) FROM `s`.`t` AS t WHERE t.`day` IN (DATE '2026-03-01') AND EXISTS (SELECT 1 FROM `s`.`t__staged` AS o WHERE o.`id` = t.`id` AND o.`code` = t.`code`))
 SET rows_inserted = rows_inserted + (SELECT COUNT(*) FROM `s`.`t__staged` AS t)

@@ -96,8 +96,8 @@ def explain(error: BaseException) -> str:
     cause = getattr(error, "cause", None) or error  # of a RetryError
     if cause is not error:
         return explain(cause)
-    text = error.args[0] if isinstance(error, GoogleAuthError) and error.args else error  # behind it, the whole answer
-    return one_line(str(text) or type(error).__name__)
+    said = error.args[0] if isinstance(error, GoogleAuthError) and error.args else error  # behind it, the whole answer
+    return one_line(str(said) or type(error).__name__)
 
 
 def one_line(text: str) -> str:

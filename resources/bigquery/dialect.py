@@ -131,7 +131,9 @@ class BigQueryDialect(Dialect):
         """Break the script off if a staged row lies outside the load's partitions; its transaction is rolled back."""
         assert isinstance(plan.load.scope, Partitions)
         named = ", ".join(map(str, plan.load.scope.days))
-        refusal = self.literal(f" staged row(s) lie outside the partitions of this load ({named})")
+        refusal = self.literal(
+            f" staged row(s) lie outside the partitions of this load ({named}); read only those or name the others too"
+        )
         error = f"ERROR(CONCAT(CAST(COUNT(*) AS STRING), {refusal}))"
         staged = f"{self.staged(plan.target)} AS t"
         return Statement(f"SELECT IF(COUNT(*) = 0, 0, {error}) FROM {staged} WHERE NOT {self.in_days(plan)}")

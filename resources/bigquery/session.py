@@ -128,10 +128,10 @@ class Session:
     def rows(self, namespace: str, table: str, columns: Sequence[Column]) -> Iterator[pa.RecordBatch]:
         """Yield every row of a table in canonical form, by the Storage Read API."""
         for page in self.pages(namespace, table):
-            yield from_driver(page.to_arrow(), columns)
+            yield from_driver(page, columns)
 
-    def pages(self, namespace: str, table: str) -> Iterator[Any]:
-        """Yield what the Storage Read API sends of a table, one undecoded message after the other."""
+    def pages(self, namespace: str, table: str) -> Iterator[pa.RecordBatch]:
+        """Yield what the Storage Read API sends of a table, in its own types."""
         project = self.client.project
         session = self._reader.create_read_session(
             parent=f"projects/{project}",
@@ -143,7 +143,10 @@ class Session:
             timeout=CALL_SECONDS,
         )
         for stream in session.streams:
-            yield from self._reader.read_rows(stream.name, retry=None, timeout=CALL_SECONDS).rows(session).pages
+            schema = pa.ipc.read_schema(pa.py_buffer(session.arrow_schema.serialized_schema))
+            for answer in self._reader.read_rows(stream.name, retry=None, timeout=CALL_SECONDS):
+                written = pa.py_buffer(answer.arrow_record_batch.serialized_record_batch)
+                yield pa.ipc.read_record_batch(written, schema)
 
     def tables(self, namespace: str) -> list[str]:
         """Names of the tables in a dataset; none where the dataset does not exist."""
