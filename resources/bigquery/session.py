@@ -51,7 +51,9 @@ class Session:
         A script that is not waited for to its end is cancelled, which rolls its transaction back.
         """
         limit = int(self._endpoint.options.get("maximum_bytes_billed") or 0)
-        config = bigquery.QueryJobConfig(labels=self.labels, maximum_bytes_billed=limit or None)
+        config = bigquery.QueryJobConfig(labels=self.labels)
+        if limit:  # the client writes None as the text "None", which the service refuses
+            config.maximum_bytes_billed = limit
         job_id = str(uuid.uuid4())
         begin = partial(self.client.query, script, config, retry=RETRY, job_retry=None, timeout=CALL_SECONDS)
         with self._cancelled_on_error([job_id]):
@@ -78,10 +80,11 @@ class Session:
                 labels=self.labels,
             )
             # Without a size the upload is a resumable one; the emulator takes no other.
-            job = self.client.load_table_from_file(
-                file, f"{self.client.project}.{namespace}.{table}",
+            begin = partial(
+                self.client.load_table_from_file, file, f"{self.client.project}.{namespace}.{table}",
                 num_retries=UPLOAD_RETRIES, job_config=config, timeout=CALL_SECONDS,
             )  # fmt: skip
+            job = self._begin(str(uuid.uuid4()), begin)
             job.result(retry=RETRY)
         return rows
 
