@@ -1,7 +1,7 @@
 """A server on loopback that answers like BigQuery's REST API, keeps no row and writes down all that it is asked.
 
-It speaks TLS and hands out a token, so that clients go the way that they go to the real service. Here live no tests, and
-no SQL: what a script selects is told to it. It may import the standard library and cryptography.
+It speaks TLS and hands out a token, so that clients go the way that they go to the real service. Here live no tests
+and no SQL: what a script selects is told to it. It may import the standard library and cryptography.
 """
 
 import ipaddress
@@ -26,6 +26,7 @@ from cryptography.x509.oid import NameOID
 
 PROJECT, LOCATION = "acme-test", "EU"
 TOKEN = "canary-t0ken"
+_JOB_ID = re.compile("[0-9a-f-]{36}")
 _API = f"/bigquery/v2/projects/{PROJECT}"
 
 Answer = tuple[int, Any]
@@ -44,7 +45,13 @@ class Asked:
     @property
     def kind(self) -> str:
         """Method and path without a job's id."""
-        return f"{self.method} {re.sub('[0-9a-f-]{36}', '*', self.path)}"
+        return f"{self.method} {_JOB_ID.sub('*', self.path)}"
+
+    @property
+    def job_id(self) -> str:
+        """The job's id in the path, empty where there is none."""
+        found = _JOB_ID.search(self.path)
+        return found[0] if found else ""
 
 
 @dataclass
@@ -54,7 +61,7 @@ class Refusal:
     kind: str
     answer: Answer | None
     times: float
-    carried_out: bool
+    carried_out: bool = False
 
 
 @dataclass
@@ -77,9 +84,17 @@ class Recorder:
 
     # ------------------------------------------------------------------ what tests say and ask
 
-    def refuse(self, kind: str, status: int, reason: str = "", message: str = "no", times: float = float("inf")) -> None:
+    def refuse(
+        self, kind: str, status: int, reason: str = "", message: str = "no", times: float = float("inf")
+    ) -> None:
         """Answer requests of this kind by an error."""
-        self._refusals.append(Refusal(kind, _error(status, reason, message), times, carried_out=False))
+        self._refusals.append(Refusal(kind, _error(status, reason, message), times))
+
+    def refuse_token(self, error: str, description: str) -> None:
+        """Hand out no token, in OAuth's words."""
+        self._refusals.append(
+            Refusal("POST /token", (400, {"error": error, "error_description": description}), float("inf"))
+        )
 
     def hang_up(self, kind: str, *, carried_out: bool, times: float = 1) -> None:
         """End the connection of requests of this kind without an answer."""
@@ -112,7 +127,6 @@ class Recorder:
             return self._serve(asked)
 
     def _serve(self, asked: Asked) -> Answer:
-        job_id = (re.findall("[0-9a-f-]{36}", asked.path) or [""])[0]
         match asked.kind:
             case "POST /token":
                 return 200, {"access_token": TOKEN, "expires_in": 3600, "token_type": "Bearer"}
@@ -125,13 +139,19 @@ class Recorder:
                 self._uploads[sent["jobReference"]["jobId"]] = sent
                 return 200, {"Location": f"{self.base_url}/upload{_API}/jobs/{sent['jobReference']['jobId']}"}
             case "PUT /upload/jobs/*":
-                return self._begin(self._uploads[job_id])
-            case "GET /jobs/*" if job_id in self._jobs:
-                return 200, self._job(job_id)
-            case "POST /jobs/*/cancel" if job_id in self._jobs:
-                return 200, {"job": self._job(job_id)}
-            case "GET /queries/*" if job_id in self._jobs:
-                return 200, self._results(job_id)
+                return self._begin(self._uploads[asked.job_id])
+        return self._serve_begun(asked)
+
+    def _serve_begun(self, asked: Asked) -> Answer:
+        job_id = asked.job_id
+        if job_id in self._jobs:
+            match asked.kind:
+                case "GET /jobs/*":
+                    return 200, self._job(job_id)
+                case "POST /jobs/*/cancel":
+                    return 200, {"job": self._job(job_id)}
+                case "GET /queries/*":
+                    return 200, self._results(job_id)
         return _error(404, "notFound", f"Not found: {asked.kind}")
 
     def _begin(self, sent: dict[str, Any]) -> Answer:
@@ -235,9 +255,7 @@ def make_certificate(folder: Path) -> None:
     )
     (folder / "ca.pem").write_bytes(signed.public_bytes(serialization.Encoding.PEM))
     (folder / "private.pem").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
 
 

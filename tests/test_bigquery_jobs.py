@@ -176,7 +176,7 @@ def test_a_copy_that_fails_leaves_the_position_and_cancels_the_others(recorder: 
         sink.load(DAYS, load(1, DAY, NEXT_DAY), read, BY_DAY)
     assert not [script for script in recorder.scripts() if "_matrix_state" in script]
     begun = {job["jobReference"]["jobId"] for job in recorder.jobs("copy")}
-    cancelled = {asked.path.split("/")[2] for asked in recorder.asked if asked.kind == "POST /jobs/*/cancel"}
+    cancelled = {asked.job_id for asked in recorder.asked if asked.kind == "POST /jobs/*/cancel"}
     assert len(begun) == 2
     assert cancelled == begun
     assert recorder.scripts()[-1].startswith(f"DROP TABLE IF EXISTS `{NAMESPACE}`.`t__staged`")

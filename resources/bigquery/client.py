@@ -51,8 +51,10 @@ _SIGNING_IN = threading.Lock()
 
 _ADVICE = {
     "accessDenied": "grant the account BigQuery Job User, Data Owner and Read Session User",
+    "backendError": "the service has an outage; run the case again later",
     "billingNotEnabled": "enable billing for the project; without it no row can be changed",
     "bytesBilledLimitExceeded": "raise MATRIX_BIGQUERY_MAXIMUM_BYTES_BILLED",
+    "internalError": "the service has an outage; run the case again later",
     "notFound": "check MATRIX_BIGQUERY_PROJECT and MATRIX_BIGQUERY_LOCATION, and that nobody dropped it meanwhile",
     "quotaExceeded": "wait, or ask for a higher quota",
     "rateLimitExceeded": "run fewer cases at a time",
@@ -93,11 +95,13 @@ def explain(error: BaseException) -> str:
         text = one_line(str(told.get("message") or error.message))
         advice = f": {_ADVICE[reason]}" if reason in _ADVICE else ""
         return f"{text} ({reason or error.code}){advice}"
-    cause = getattr(error, "cause", None) or error  # of a RetryError
-    if cause is not error:
-        return explain(cause)
-    said = error.args[0] if isinstance(error, GoogleAuthError) and error.args else error  # behind it, the whole answer
-    return one_line(str(said) or type(error).__name__)
+    # A RetryError has a cause; the reason why there is no connection is inside of what urllib3 says around it.
+    for cause in (getattr(error, "cause", None), getattr(next(iter(error.args), None), "reason", None)):
+        if isinstance(cause, BaseException):
+            return explain(cause)
+    if isinstance(error, GoogleAuthError):  # with the service's whole answer behind its text
+        return one_line(": ".join(str(part) for part in error.args if not isinstance(part, Mapping)))
+    return one_line(str(error) or type(error).__name__)
 
 
 def one_line(text: str) -> str:
@@ -127,7 +131,7 @@ def _no_credentials(path: str | None, error: BaseException) -> SystemUnavailable
         reason, advice = "GOOGLE_APPLICATION_CREDENTIALS is set too", "unset one of the two"
     else:
         # The connector reads a copy, whose name tells nobody anything.
-        reason = re.sub(r"(\bThe file |\bFile )?/\S*/?tmp\w{8}\b", "the file", one_line(str(error)))
+        reason = re.sub(r"(\bThe file |\bFile )?/\S*/?tmp\w{8}\b", "the file", explain(error))
         advice = "name a service account's key there, or unset it and run `gcloud auth application-default login`"
     if path:
         return SystemUnavailableError(f"bigquery: MATRIX_BIGQUERY_CREDENTIALS_FILE={path}: {reason}: {advice}")
