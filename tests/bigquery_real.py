@@ -4,6 +4,7 @@ Here live no tests. It may import the recorder, `resources`, pytest and the clie
 """
 
 import json
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,6 +59,7 @@ def real_way(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[Recorder]:
 def jumping_clock(patch: pytest.MonkeyPatch) -> Clock:
     """Return the clock that the clients' retries go by from now on."""
     clock = Clock()
+    random.seed(0)  # how long is slept is drawn by lot
     for module in _SLEEPERS:
         patch.setattr(module, "time", clock)
     return clock

@@ -15,7 +15,9 @@ from resources.endpoints.needs import require
 CONNECT_SECONDS = 5
 
 BQEMULATOR_CANNOT = {"partition_decorators": "false", "bignumeric": "false", "query_destination": "false"}
-"""Jobs on `table$day` fail, BIGNUMERIC columns fail, and a query's destination table is silently never written."""
+"""Jobs on `table$day` fail, BIGNUMERIC holds 38 digits, five of them decimals, and a query's destination table is
+silently never written.
+"""
 
 
 def postgres(endpoint: Endpoint) -> Endpoint:
