@@ -62,7 +62,7 @@ class AvroFormat:
                 f"Kafka, topic {topic}: {names[0]!r} cannot be the name of an Avro field; rename the column"
             )
         # Another process may have deleted what this one registered.
-        self._client.clear_caches()  # type: ignore[no-untyped-call]
+        self._client.clear_caches()
         for part, columns in (("value", value), ("key", key)):
             subject, text = _subject(topic, part), schema_text(part, tuple(columns))
             with self._asking(LoadError, f"Kafka, topic {topic}: registering subject {subject}"):

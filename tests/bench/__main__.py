@@ -41,7 +41,7 @@ RATIOS = {
     "kafka avro parse": "raw: fastavro.schemaless_reader per row",
     "bigquery stage": "bigquery raw: one load job of the same Parquet file",
     "bigquery full load": "bigquery raw: one load job of the same Parquet file",
-    "bigquery read back": "bigquery raw: one Storage Read session, undecoded",
+    "bigquery read back": "bigquery raw: one Storage Read session in its own types",
 }
 """Each hop and its raw limit."""
 

@@ -45,7 +45,7 @@ class BigQueryHops(SystemHops):
             "bigquery raw: one load job of the same Parquet file": self.load_job,
             "bigquery stage": self.stage,
             "bigquery full load": lambda: self.load(self.source)[0],
-            "bigquery raw: one Storage Read session, undecoded": self.storage_read,
+            "bigquery raw: one Storage Read session in its own types": self.storage_read,
             "bigquery read back": self.read_back,
             "bigquery merge steps": self.steps,
         }
@@ -60,7 +60,7 @@ class BigQueryHops(SystemHops):
         return timed(lambda: self._session.client.load_table_from_file(self._file, table, job_config=config).result())
 
     def storage_read(self) -> float:
-        """Read the loaded target, and drop what came."""
+        """Read the loaded target in the types of the service, and drop what came."""
         return timed(lambda: sum(1 for _ in self._session.pages(self.target.namespace, self.workload.table.name)))
 
     def read_back(self) -> float:
