@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from assets.certify import Services, certify
+from assets.certify import Services, certify_all
 from assets.config import CaseConfig
 from assets.events import events
 from matrix_defs.cases import CASES_BY_ID
@@ -59,13 +59,13 @@ def case_result(context: dg.AssetExecutionContext, config: CaseConfig) -> Iterat
     except UsageError as error:
         raise dg.Failure(str(error), allow_retries=False) from None
     run, failed = new_run(), []
-    for case_id in context.partition_keys:
-        result = certify(CASES_BY_ID[case_id], settings, services, run)
+    cases = [CASES_BY_ID[case_id] for case_id in context.partition_keys]
+    for result in certify_all(cases, settings, services, run):
         artifact = store.write(result)
         for event in events(result, artifact):
             context.log_event(event)
         if result.verdict is Verdict.FAILED:
-            failed.append(case_id)
+            failed.append(result.case.case_id)
     if failed:
         shown = ", ".join(failed[:5]) + (" ..." if len(failed) > 5 else "")
         raise dg.Failure(f"{len(failed)} of {len(context.partition_keys)} cases failed: {shown}", allow_retries=False)

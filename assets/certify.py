@@ -6,7 +6,8 @@ It may import `matrix_defs` and `resources`.
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 from matrix_defs.cases import Case
 from matrix_defs.contract import check_case
@@ -67,6 +68,17 @@ class Services:
             engine = f"{endpoint.engine} {endpoint.version}"
             return f"{system}: {engine} is an emulator, and only real engines were asked for (--engines real)"
         return ""
+
+
+def certify_all(cases: Iterable[Case], settings: RunSettings, services: Services, run: str) -> Iterator[CaseResult]:
+    """Yield the verdict of every case, in order; as many as the settings say are under way at a time."""
+    with ThreadPoolExecutor(settings.jobs) as pool:
+        under_way = [pool.submit(certify, case, settings, services, run) for case in cases]
+        try:
+            for case in under_way:
+                yield case.result()
+        finally:  # interrupted: the cases that have begun end, the others do not begin
+            pool.shutdown(cancel_futures=True)
 
 
 def certify(case: Case, settings: RunSettings, services: Services, run: str) -> CaseResult:

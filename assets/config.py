@@ -36,6 +36,8 @@ class CaseConfig(dg.Config):
 
     engines: EnginesName = Field("any", description="`real`: a case that would need an emulator is not run.")
 
+    jobs: int = Field(RunSettings.jobs, description="Cases under way at a time; each takes longer then.")
+
     def settings(self) -> RunSettings:
         """Return the validated settings. Raises UsageError for a value that no workload can have."""
         workload = WorkloadSpec(
@@ -45,7 +47,7 @@ class CaseConfig(dg.Config):
             wide_columns=self.wide_columns,
             seed=self.seed,
         )
-        return RunSettings(RunMode(self.run_mode), workload, self.keep_on_failure, Engines(self.engines))
+        return RunSettings(RunMode(self.run_mode), workload, self.keep_on_failure, Engines(self.engines), self.jobs)
 
 
 def config_of(settings: RunSettings, endpoints: str) -> dict[str, Any]:
@@ -55,5 +57,6 @@ def config_of(settings: RunSettings, endpoints: str) -> dict[str, Any]:
         "endpoints": endpoints,
         "keep_on_failure": settings.keep_on_failure,
         "engines": settings.engines.value,
+        "jobs": settings.jobs,
         **vars(settings.workload),
     }

@@ -92,6 +92,13 @@ _RUN = (
         metavar="DIR",
         help="Folder of the artifacts. Default: artifacts",
     ),
+    click.option(
+        "--jobs",
+        envvar="MATRIX_JOBS",
+        default=RunSettings.jobs,
+        show_default=True,
+        help="Cases under way at a time; each takes longer then.",
+    ),
     click.option("--keep-on-failure", is_flag=True, help="Leave the tables of failed cases in place."),
     click.option("--require-all", is_flag=True, help="Exit 1 also when a case could not run."),
 )
@@ -142,7 +149,9 @@ def choice(**given: Any) -> Choice:
 def run_request(**given: Any) -> RunRequest:
     """Read the options. Raises UsageError for an unknown name and for a workload that cannot be."""
     workload = WorkloadSpec(**{field.name: given[field.name] for field in fields(WorkloadSpec)})
-    settings = RunSettings(RunMode(given["run_mode"]), workload, given["keep_on_failure"], Engines(given["engines"]))
+    settings = RunSettings(
+        RunMode(given["run_mode"]), workload, given["keep_on_failure"], Engines(given["engines"]), given["jobs"]
+    )
     return RunRequest(
         **_choice(given),
         settings=settings,

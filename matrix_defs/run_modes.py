@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from matrix_defs.cases import Case
+from matrix_defs.errors import UsageError
 from matrix_defs.systems import FACTS, Profile, System
 from matrix_defs.workload import WorkloadSpec
 
@@ -45,6 +46,12 @@ class RunSettings:
     keep_on_failure: bool = False
     """Leave the namespace of a failed case in place for inspection."""
     engines: Engines = Engines.ANY
+    jobs: int = 1
+    """How many cases are under way at a time. They share the machine, so that each takes longer."""
+
+    def __post_init__(self) -> None:
+        if self.jobs < 1:
+            raise UsageError(f"jobs is {self.jobs}; at least 1 case must be under way at a time")
 
 
 def systems(case: Case) -> tuple[System, ...]:

@@ -4,6 +4,7 @@ Here live produce calls, their reports and transactions; which messages are sent
 import `matrix_defs`, confluent-kafka and `client`.
 """
 
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -56,6 +57,8 @@ class Outbox:
         self._patience = cluster.patience
         self._kind = kind
         self._name_key = name_key
+        self._lock = threading.Lock()
+        """A report comes in whichever thread polls the producer, which other loads may share."""
         self._under_way = 0
         self._undelivered: tuple[str, bytes, KafkaError] | None = None
 
@@ -120,25 +123,31 @@ class Outbox:
 
     def _produce(self, topic: str, key: bytes, value: bytes | None, headers: Headers) -> None:
         while True:
+            self._count(1)
             try:
                 self._producer.produce(topic, value, key, headers=headers, on_delivery=self._report)
+                return
             except BufferError:  # the queue is full: it drains, or its messages time out
+                self._count(-1)
                 self._producer.poll(0.1)
                 self._refuse_undelivered()
             except KafkaException as error:
+                self._count(-1)
                 self._undelivered = (topic, key, error.args[0])
                 self._refuse_undelivered()
-            else:
-                self._under_way += 1
-                return
+
+    def _count(self, more: int) -> None:
+        with self._lock:
+            self._under_way += more
 
     def _report(self, error: KafkaError | None, message: Message) -> None:
-        self._under_way -= 1
-        if error is not None:
-            self._undelivered = self._undelivered or (message.topic(), message.key(), error)
-            return
-        ends = self.ends.setdefault(message.topic(), {})
-        ends[message.partition()] = max(ends.get(message.partition(), 0), message.offset() + 1)
+        with self._lock:
+            if error is None:
+                ends = self.ends.setdefault(message.topic(), {})
+                ends[message.partition()] = max(ends.get(message.partition(), 0), message.offset() + 1)
+            else:
+                self._undelivered = self._undelivered or (message.topic(), message.key(), error)
+            self._under_way -= 1
 
     def _refuse_undelivered(self) -> None:
         if self._undelivered:
