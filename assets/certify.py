@@ -71,13 +71,21 @@ class Services:
 
 
 def certify_all(cases: Iterable[Case], settings: RunSettings, services: Services, run: str) -> Iterator[CaseResult]:
-    """Yield the verdict of every case, in order; as many as the settings say are under way at a time."""
+    """Yield the verdict of every case, in order; as many as the settings say are under way at a time.
+
+    An interrupt reaches one case at a time in the middle of its work. Of several, those that have begun end first.
+    """
+
+    def verdict(case: Case) -> CaseResult:
+        return certify(case, settings, services, run)
+
+    if settings.jobs == 1:
+        yield from map(verdict, cases)
+        return
     with ThreadPoolExecutor(settings.jobs) as pool:
-        under_way = [pool.submit(certify, case, settings, services, run) for case in cases]
         try:
-            for case in under_way:
-                yield case.result()
-        finally:  # interrupted: the cases that have begun end, the others do not begin
+            yield from pool.map(verdict, cases)
+        finally:
             pool.shutdown(cancel_futures=True)
 
 

@@ -91,9 +91,9 @@ class TestRun:
     def test_json_is_one_object_on_stdout_with_exactly_the_promised_keys(self, run):
         code, out, err = run("run", *PAIR, *SMALL, "--format", "json")
         found = json.loads(out)
-        assert list(found) == ["run_mode", "passed", "failed", "not_run", "excluded", "seconds", "cases"]
+        assert list(found) == ["run_mode", "passed", "emulated", "failed", "not_run", "excluded", "seconds", "cases"]
         assert [found[name] for name in ("passed", "failed", "not_run", "excluded")] == [1, 1, 1, 0]
-        keys = {"case_id", "verdict", "reason", "seconds", "checks", "rows", "endpoints"}
+        keys = {"case_id", "verdict", "emulated", "reason", "seconds", "checks", "rows", "endpoints"}
         assert all(set(case) == keys for case in found["cases"])
         assert found["cases"][1]["checks"]["rows_match"] is True
         assert code == 1
