@@ -37,7 +37,12 @@ SINK_RISKS: Mapping[System, tuple[str, ...]] = {
         "There is no transaction over several statements: the position is written last, and a load that was killed "
         "converges when it runs again; until then a reader may see it half done.",
     ),
-    System.BIGQUERY: ("A transaction fails when another job changes the same table: one loader per target.",),
+    System.BIGQUERY: (
+        "A transaction fails when another job changes the same table: one loader per target.",
+        "The copy jobs of `replace_partitions` are no transaction: if one fails, the partitions before it hold the new "
+        "rows already, the position does not tell of them, and the load run again ends as if it had not failed.",
+        "JSON is stored as STRING: a load job takes no Parquet into a column of type JSON.",
+    ),
     System.KAFKA: (
         "What a topic holds is known by folding all of it in memory, so a load needs memory for the whole target.",
     ),

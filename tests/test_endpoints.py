@@ -111,7 +111,7 @@ def test_a_password_that_clickhouse_refuses_is_not_repeated(refusing_port: int) 
 
 @pytest.mark.parametrize("kind", ["embedded", "external", "compose"])
 def test_a_system_without_an_endpoint_says_so_instead_of_starting(kind: Kind) -> None:
-    with pytest.raises(SystemUnavailableError, match="^mssql: .*in this version$"):
+    with pytest.raises(SystemUnavailableError, match=r"^mssql: .*in this version$"):
         Endpoints().endpoint(System.MSSQL, kind)
 
 
