@@ -154,7 +154,7 @@ def test_a_port_taken_in_between_is_replaced_by_another(folders: Path) -> None:
         choices = iter([taken.getsockname()[1], ports.free_port()])
         running = embedded_postgres.start(lambda: next(choices))
         running.stop()
-        assert next(ports, None) is None
+        assert next(choices, None) is None
         assert running.endpoint.port != taken.getsockname()[1]
 
 
