@@ -100,6 +100,7 @@ class Broker:
 
     def kill(self) -> None:
         """End it at once, and return when it is gone."""
+        assert self._pid, "it is dead already"  # the process id 0 would mean this process and its like
         os.kill(self._pid, signal.SIGKILL)
         _refused(self.port)
 
