@@ -45,7 +45,7 @@ from matrix_defs.systems import System
 from matrix_defs.table import TableSpec
 from matrix_defs.workload import WorkloadSpec, build_workload
 from resources.endpoints.endpoint import Endpoint
-from resources.kafka.client import Cluster, settings
+from resources.kafka.client import Cluster, LastError, settings
 from resources.kafka.events import PARTITIONS, TOPIC_CONFIG, topic_name
 from resources.kafka.json_format import JsonFormat
 from resources.kafka.publish import Outbox
@@ -213,10 +213,10 @@ class InTransactions(Cluster):
 
     def __init__(self, endpoint: Endpoint) -> None:
         super().__init__(endpoint)
-        self.writer = self.transactional_producer(fresh_namespace())
+        self.writer, self._last = self.transactional_producer(fresh_namespace())
 
-    def producer(self) -> Producer:
-        return self.writer
+    def producer(self) -> tuple[Producer, LastError]:
+        return self.writer, self._last
 
 
 class TransactionalSource(KafkaSource):

@@ -7,10 +7,11 @@ Here live producers, consumers and the administration of topics; what is read an
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any, Literal
 
-from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from matrix_defs.errors import LoadError, MatrixError, ReadError
@@ -132,7 +133,7 @@ class Cluster:
         self._lock = threading.Lock()
         self._admin: AdminClient | None = None
         self._asker: tuple[Consumer, LastError] | None = None
-        self._producer: Producer | None = None
+        self._producer: tuple[Producer, LastError] | None = None
 
     # ------------------------------------------------------------------ clients
 
@@ -144,18 +145,28 @@ class Cluster:
         last = LastError()
         return Consumer({**self._settings, **_CONSUMER, "auto.offset.reset": reset, "error_cb": last}), last
 
-    def producer(self) -> Producer:
-        """Return the idempotent producer that all share: it takes half a second to get its identity."""
+    def producer(self) -> tuple[Producer, LastError]:
+        """Return the idempotent producer that all share, and what it reports: it takes half a second to get its
+        identity.
+        """
         with self._lock:
             if self._producer is None:
-                self._producer = Producer(self._producing())
+                self._producer = self._new_producer()
             return self._producer
 
-    def transactional_producer(self, name: str) -> Producer:
-        """Return a producer whose transactions carry this name; earlier ones of the name are fenced and rolled back."""
-        producer = Producer(self._producing() | {"transactional.id": name, "transaction.timeout.ms": 300_000})
-        producer.init_transactions(self.patience)
-        return producer
+    def transactional_producer(self, name: str) -> tuple[Producer, LastError]:
+        """Return a producer whose transactions carry this name, and what it reports.
+
+        Earlier ones of the name are fenced and rolled back.
+        """
+        producer, last = self._new_producer({"transactional.id": name, "transaction.timeout.ms": 300_000})
+        try:
+            producer.init_transactions(self.patience)
+        except KafkaException as error:
+            producer.poll(0)
+            cause = error.args[0]
+            raise KafkaException(KafkaError(cause.code(), f"{cause.str()}{last.beside}")) from error
+        return producer, last
 
     def forget_producer(self) -> None:
         """Let the next one who asks have a new producer: after a failure this one may be of no more use."""
@@ -170,10 +181,13 @@ class Cluster:
         if asker:
             asker[0].close()
 
-    def _producing(self) -> dict[str, Any]:
-        timeout = min(int(self.patience * 1000), _PRODUCER["message.timeout.ms"])
-        limit = {"message.timeout.ms": timeout, "message.max.bytes": MESSAGE_BYTES + _FRAME_BYTES}
-        return {**self._settings, **_PRODUCER, **limit}
+    def _new_producer(self, more: Mapping[str, Any] = MappingProxyType({})) -> tuple[Producer, LastError]:
+        last = LastError()
+        limits = {
+            "message.timeout.ms": min(int(self.patience * 1000), _PRODUCER["message.timeout.ms"]),
+            "message.max.bytes": MESSAGE_BYTES + _FRAME_BYTES,
+        }
+        return Producer({**self._settings, **_PRODUCER, **limits, **more, "error_cb": last}), last
 
     # ------------------------------------------------------------------ topics
 
@@ -201,12 +215,13 @@ class Cluster:
         return found
 
     def _hidden(self, ends: Mapping[str, Mapping[int, int]]) -> list[str]:
-        wanted = {TopicPartition(topic, n): end for topic, places in ends.items() for n, end in places.items()}
-        asked = {place: OffsetSpec.latest() for place in wanted}
-        answers = self._administration().list_offsets(
-            asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=self.patience
-        )
-        late = {place.topic for place, answer in answers.items() if answer.result().offset < wanted[place]}
+        asker, _ = self._asking()
+        late = set()
+        for topic, places in ends.items():
+            for partition, end in places.items():
+                _, seen = asker.get_watermark_offsets(TopicPartition(topic, partition), self._connect_seconds)
+                if seen < end:
+                    late.add(topic)
         return sorted(late)
 
     def partitions(self, topic: str) -> list[int]:
@@ -229,8 +244,8 @@ class Cluster:
     def create(self, topics: Mapping[str, tuple[int, Mapping[str, str]]]) -> None:
         """Create topics, given partitions and settings of each, and wait until the brokers know them."""
         wanted = [NewTopic(name, count, -1, config=dict(config)) for name, (count, config) in topics.items()]
-        for future in self._administration().create_topics(wanted, operation_timeout=self.patience).values():
-            future.result(self.patience)
+        for future in self._administration().create_topics(wanted, **self._in_time()).values():
+            future.result()
         waiting = Retrying(
             retry=retry_if_result(bool), wait=wait_fixed(0.05), stop=stop_after_delay(self._connect_seconds)
         )
@@ -249,13 +264,17 @@ class Cluster:
         names = list(topics)
         if not names:
             return
-        for future in self._administration().delete_topics(names, operation_timeout=self.patience).values():
+        for future in self._administration().delete_topics(names, **self._in_time()).values():
             try:
-                future.result(self.patience)
+                future.result()
             except KafkaException as error:
                 # Brokers learn of a delete one after the other, so a topic may be listed that is gone already.
                 if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
                     raise
+
+    def _in_time(self) -> dict[str, float]:
+        """How long the brokers and the client may take; the client's own limit makes a KafkaException of it."""
+        return {"operation_timeout": self.patience, "request_timeout": self.patience}
 
     def _without_leader(self, topics: Iterable[str]) -> list[str]:
         """Return the topics that cannot be written to yet."""

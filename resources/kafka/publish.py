@@ -5,7 +5,6 @@ import `matrix_defs`, confluent-kafka and `client`.
 """
 
 import threading
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from time import monotonic
@@ -13,7 +12,7 @@ from time import monotonic
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from matrix_defs.errors import LoadError, MatrixError
-from resources.kafka.client import MESSAGE_BYTES, Cluster, explain
+from resources.kafka.client import MESSAGE_BYTES, Cluster, LastError, explain
 
 Headers = list[tuple[str, str]]
 
@@ -42,7 +41,7 @@ class Outbox:
     def __init__(
         self,
         cluster: Cluster,
-        producer: Producer,
+        producer: tuple[Producer, LastError],
         *,
         transactional: bool,
         kind: type[MatrixError],
@@ -52,7 +51,8 @@ class Outbox:
         self.ends: dict[str, dict[int, int]] = {}
         """Per topic and partition the offset behind the last message that was delivered."""
         self._cluster = cluster
-        self._producer = producer
+        self._producer, self._last_error = producer
+        self._last_error.text = ""
         self._transactional = transactional
         self._patience = cluster.patience
         self._kind = kind
@@ -102,7 +102,14 @@ class Outbox:
         self._wait()
         self._refuse_undelivered()
         if self._under_way:
-            raise self._kind(f"Kafka: {self._under_way} message(s) were not acknowledged for {self._patience:g} s")
+            raise self._kind(
+                f"Kafka: {self._under_way} message(s) were not acknowledged for"
+                f" {self._patience:g} s{self._last_error.beside}"
+            )
+
+    def close(self) -> None:
+        """Let go of a transactional producer, whose transaction has ended."""
+        self._producer.close()
 
     def drain(self) -> None:
         """Wait until nothing is under way any more, whatever became of it."""
@@ -154,7 +161,7 @@ class Outbox:
             topic, key, error = self._undelivered
             raise self._kind(
                 f"Kafka, publishing to {topic}: the message of key {self._name_key(key)} was not delivered:"
-                f" {explain(error)}"
+                f" {explain(error)}{self._last_error.beside}"
             )
 
 
@@ -173,8 +180,5 @@ def outbox(
         if not transactional:  # what arrived later would be missing when the rerun looks, and be doubled by it
             box.drain()
         raise
-    finally:
-        if transactional:
-            with warnings.catch_warnings():  # it warns that a fenced producer cannot roll back, which its load has told
-                warnings.simplefilter("ignore", RuntimeWarning)
-                producer.close()
+    if transactional:  # after a failure it is let go: closing would roll back once more, and wait for it for ever
+        box.close()
