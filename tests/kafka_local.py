@@ -103,6 +103,11 @@ class Broker:
         assert self._pid, "it is dead already"  # the process id 0 would mean this process and its like
         os.kill(self._pid, signal.SIGKILL)
         _refused(self.port)
+        self._pid = 0
+
+    @property
+    def running(self) -> bool:
+        return self._pid != 0
 
     @property
     def endpoint(self) -> Endpoint:
