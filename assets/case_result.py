@@ -14,7 +14,7 @@ import dagster as dg
 
 from assets.certify import Services, certify_all
 from assets.config import CaseConfig
-from assets.events import events
+from assets.events import case_tags, events
 from matrix_defs.cases import CASES_BY_ID
 from matrix_defs.errors import UsageError
 from matrix_defs.jobs import CASE_RESULT, check_names
@@ -24,6 +24,7 @@ from matrix_defs.result import Verdict
 from matrix_defs.run_modes import RunMode
 from matrix_defs.systems import System
 from resources.artifacts import ArtifactStore
+from resources.report import PAGE
 
 _CHECK_NAMES = dict.fromkeys(name for mode in RunMode for name in check_names(mode))
 
@@ -58,11 +59,12 @@ def case_result(context: dg.AssetExecutionContext, config: CaseConfig) -> Iterat
         store.check_writable()
     except UsageError as error:
         raise dg.Failure(str(error), allow_retries=False) from None
+    context.instance.add_run_tags(context.run.run_id, case_tags(CASES_BY_ID[key] for key in context.partition_keys))
     run, failed = new_run(), []
     cases = [CASES_BY_ID[case_id] for case_id in context.partition_keys]
     for result in certify_all(cases, settings, services, run):
         artifact = store.write(result)
-        for event in events(result, artifact):
+        for event in events(result, artifact, store.place(PAGE)):
             context.log_event(event)
         if result.verdict is Verdict.FAILED:
             failed.append(result.case.case_id)

@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from matrix_defs.cases import Case
 from matrix_defs.contract import check_case
@@ -92,6 +93,10 @@ def certify_all(cases: Iterable[Case], settings: RunSettings, services: Services
 
 def certify(case: Case, settings: RunSettings, services: Services, run: str) -> CaseResult:
     """Return the verdict of one case. Only interrupts pass through: any error becomes part of the result."""
+    return replace(_certify(case, settings, services, run), run=run)
+
+
+def _certify(case: Case, settings: RunSettings, services: Services, run: str) -> CaseResult:
     refusal = services.refusal(case)
     if refusal:
         return not_run(case, settings, refusal)
@@ -106,14 +111,14 @@ def certify(case: Case, settings: RunSettings, services: Services, run: str) -> 
         return failed(case, settings, f"{type(error).__name__}: {_one_line(error)}")
 
 
-def not_run(case: Case, settings: RunSettings, reason: str) -> CaseResult:
+def not_run(case: Case, settings: RunSettings, reason: str, run: str = "") -> CaseResult:
     """Return the result of a case that could not run."""
-    return _result(case, settings, Verdict.NOT_RUN, reason)
+    return _result(case, settings, Verdict.NOT_RUN, reason, run)
 
 
-def failed(case: Case, settings: RunSettings, reason: str) -> CaseResult:
+def failed(case: Case, settings: RunSettings, reason: str, run: str = "") -> CaseResult:
     """Return the result of a case that broke before it could be judged."""
-    return _result(case, settings, Verdict.FAILED, reason)
+    return _result(case, settings, Verdict.FAILED, reason, run)
 
 
 def _run(case: Case, settings: RunSettings, services: Services, run: str) -> CaseResult:
@@ -138,8 +143,8 @@ def _run_on(case: Case, settings: RunSettings, services: Services, run: str) -> 
     )
 
 
-def _result(case: Case, settings: RunSettings, verdict: Verdict, reason: str) -> CaseResult:
-    return CaseResult(case, settings.run_mode, verdict, reason, settings=vars(settings.workload))
+def _result(case: Case, settings: RunSettings, verdict: Verdict, reason: str, run: str = "") -> CaseResult:
+    return CaseResult(case, settings.run_mode, verdict, reason, settings=vars(settings.workload), run=run)
 
 
 def _one_line(error: Exception) -> str:

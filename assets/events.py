@@ -4,11 +4,12 @@ Here lives the rendering alone, small on purpose; everything else about a case i
 It may import Dagster and `matrix_defs`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import dagster as dg
 
+from matrix_defs.cases import Case
 from matrix_defs.jobs import CASE_RESULT
 from matrix_defs.result import CaseResult, Check, LoadResult, Verdict
 
@@ -17,19 +18,41 @@ CaseEvent = dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluat
 _KEY = dg.AssetKey(CASE_RESULT)
 
 
-def events(result: CaseResult, artifact: str) -> Iterator[CaseEvent]:
-    """Return what is logged for a case: only a passed one is materialized, so that any other shows no green."""
+def events(result: CaseResult, artifact: str, report: str) -> Iterator[CaseEvent]:
+    """Return what is logged for a case: only a passed one is materialized, so that any other shows no green.
+
+    `artifact` and `report` are where its evidence lies and where the report is written.
+    """
     yield from (_evaluation(result, check) for check in result.checks)
     seen: dict[str, Any] = {
         "asset_key": _KEY,
         "partition": result.case.case_id,
         "description": result.reason or None,
-        "metadata": metadata(result, artifact),
+        "metadata": metadata(result, artifact, report),
     }
     yield dg.AssetMaterialization(**seen) if result.verdict is Verdict.PASSED else dg.AssetObservation(**seen)
 
 
-def metadata(result: CaseResult, artifact: str) -> dict[str, dg.MetadataValue]:
+def case_tags(cases: Iterable[Case]) -> dict[str, str]:
+    """Return what the search of the Dagster UI finds the run of these cases by: each name once, in order."""
+    found = list(cases)
+    names = {
+        "source": dict.fromkeys(str(case.source) for case in found),
+        "sink": dict.fromkeys(str(case.sink) for case in found),
+        "strategy": dict.fromkeys(case.strategy_name for case in found),
+    }
+    return {tag: ",".join(values) for tag, values in names.items()}
+
+
+def link(place: str) -> dg.MetadataValue:
+    """Return a place as the UI can show it: browsers follow no link to a local file, so that is a text to copy."""
+    bucket = place.removeprefix("gs://")
+    if bucket != place:
+        return dg.MetadataValue.url(f"https://storage.cloud.google.com/{bucket}")
+    return dg.MetadataValue.path(place)
+
+
+def metadata(result: CaseResult, artifact: str, report: str) -> dict[str, dg.MetadataValue]:
     """Return the metadata of a verdict; `matrix launch` reads the first seven entries back."""
     summary = result.to_summary()
     shown: dict[str, dg.MetadataValue] = {
@@ -40,12 +63,13 @@ def metadata(result: CaseResult, artifact: str) -> dict[str, dg.MetadataValue]:
         "rows": dg.MetadataValue.int(summary["rows"]),
         "endpoints": dg.MetadataValue.json(summary["endpoints"]),
         "run_mode": dg.MetadataValue.text(str(result.run_mode)),
-        "artifact": dg.MetadataValue.path(artifact),
+        "artifact": link(artifact),
+        "report": link(f"{report}#case={result.case.case_id}"),
     }
     if result.loads:
         shown["rows_per_second"] = dg.MetadataValue.float(round(result.rows_per_second, 1))
         shown["seconds_by_stage"] = dg.MetadataValue.json({k: round(v, 3) for k, v in result.seconds.items()})
-        shown["loads"] = dg.MetadataValue.table([_load(load) for load in result.loads])
+        shown["loads"] = dg.MetadataValue.table(_loads(result.loads))
     if result.losses:
         shown["declared_losses"] = dg.MetadataValue.md("\n".join(f"- {loss}" for loss in result.losses))
     differences = _differences(result)
@@ -66,17 +90,21 @@ def _evaluation(result: CaseResult, check: Check) -> dg.AssetCheckEvaluation:
     )
 
 
-def _load(load: LoadResult) -> dg.TableRecord:
-    return dg.TableRecord(
-        {
-            "stage": load.stage,
-            "staged": load.staged,
-            "inserted": load.inserted,
-            "updated": load.updated,
-            "deleted": load.deleted,
-            "seconds": round(sum(load.seconds.values()), 3),
-        }
-    )
+def _loads(loads: Sequence[LoadResult]) -> list[dg.TableRecord]:
+    """One line per stage: a backfill makes a load per day, which would not fit on a screen."""
+    stages = {load.stage: [other for other in loads if other.stage == load.stage] for load in loads}
+    counts = ("staged", "inserted", "updated", "deleted")
+    return [
+        dg.TableRecord(
+            {
+                "stage": stage,
+                "loads": len(made),
+                **{name: sum(getattr(load, name) for load in made) for name in counts},
+                "seconds": round(sum(sum(load.seconds.values()) for load in made), 3),
+            }
+        )
+        for stage, made in stages.items()
+    ]
 
 
 def _differences(result: CaseResult, limit: int = 20) -> list[dg.TableRecord]:

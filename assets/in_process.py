@@ -4,10 +4,12 @@ Here lives what `matrix run` does between its options and its output; the assets
 It may import Dagster, `matrix_defs` and `resources`.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
+import pyarrow as pa
 from dagster._core.execution.plan.objects import ErrorSource
 
 from assets.certify import Services, failed, not_run
@@ -15,10 +17,13 @@ from assets.config import config_of
 from assets.matrix_report import matrix_report
 from matrix_defs.cases import Case
 from matrix_defs.jobs import CASE_RESULT, job_name
+from matrix_defs.namespace import new_run
 from matrix_defs.partitions import range_tags, ranges
 from matrix_defs.result import CaseResult
 from matrix_defs.run_modes import RunMode, RunSettings
 from resources.artifacts import ArtifactStore
+
+log = logging.getLogger(__name__)
 
 OnResult = Callable[[CaseResult], None]
 
@@ -46,13 +51,26 @@ class ToldStore:
         """As the store."""
         return self._store.read(run_mode)
 
+    def read_rows(self, run_mode: RunMode, case_id: str) -> pa.Table | None:
+        """As the store."""
+        return self._store.read_rows(run_mode, case_id)
+
+    def place(self, name: str) -> str:
+        """As the store."""
+        return self._store.place(name)
+
+    def write_text(self, name: str, text: str) -> str:
+        """As the store."""
+        return self._store.write_text(name, text)
+
 
 def sort_out(cases: Sequence[Case], settings: RunSettings, services: Services, told: ToldStore) -> list[Case]:
     """Return the cases that can run; the others get their result, with the reason."""
+    run = new_run()
     refusals = {case: services.refusal(case) for case in cases}
     for case, refusal in refusals.items():
         if refusal:
-            told.write(not_run(case, settings, refusal))
+            told.write(not_run(case, settings, refusal, run))
     return [case for case, refusal in refusals.items() if not refusal]
 
 
@@ -64,10 +82,12 @@ def run_in_process(
     endpoints: str,
     told: ToldStore,
     instance: dg.DagsterInstance,
+    history: str = "",
 ) -> None:
     """Bring every case to a verdict in `told`, the store that `defs` were built with.
 
-    Every range of neighbours is one Dagster run. At the end the report is drawn anew.
+    Every range of neighbours is one Dagster run. At the end the report is drawn anew; that it could not be written
+    costs no verdict, so it is only logged.
     """
     job = defs.resolve_job_def(job_name(settings.run_mode))
     config = {"ops": {CASE_RESULT: {"config": config_of(settings, endpoints)}}}
@@ -75,9 +95,14 @@ def run_in_process(
         outcome = _execute(job, config, instance, range_tags(neighbours))
         for case in neighbours:
             if case not in told.results:
-                told.write(failed(case, settings, f"Dagster run {outcome.run_id} ended before the case had a verdict"))
+                reason = f"Dagster run {outcome.run_id} ended before the case had a verdict"
+                told.write(failed(case, settings, reason, new_run()))
     report = defs.resolve_implicit_global_asset_job_def().get_subset(asset_selection={matrix_report.key})
-    _execute(report, {"ops": {matrix_report.op.name: {"config": {"run_mode": settings.run_mode.value}}}}, instance)
+    wanted = {"run_mode": settings.run_mode.value, "history": history}
+    outcome = _execute(report, {"ops": {matrix_report.op.name: {"config": wanted}}}, instance)
+    for event in outcome.all_events:
+        if event.is_step_failure:
+            log.error("the report was not written: %s", event.step_failure_data.error_display_string.splitlines()[0])
 
 
 def _execute(

@@ -1,69 +1,47 @@
-"""`matrix_report`: the latest verdicts of a run mode as counts that add up to 250 and as the 5 x 5 grid.
+"""`matrix_report`: the latest verdicts of a run mode as counts that add up to 250, as the 5 x 5 grid and as a page.
 
-Here lives the picture for the Dagster UI, drawn from the artifacts; the terminal's is in `matrix_defs.cli_grid`.
-It may import Dagster, `matrix_defs` and `resources`.
+Here lives what the Dagster UI shows of the report; what it says is in `matrix_defs.report`, its files are written by
+`resources.report`. It may import Dagster, `matrix_defs` and `resources`.
 """
-
-from collections import Counter
-from collections.abc import Mapping
-from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
 from assets.case_result import case_result
 from assets.config import RunModeName
-from matrix_defs.cases import CASES, EXCLUSIONS
-from matrix_defs.result import Verdict
+from assets.events import link
+from matrix_defs.errors import UsageError
+from matrix_defs.report import markdown
+from matrix_defs.report.records import totals
 from matrix_defs.run_modes import RunMode
-from matrix_defs.strategies import STRATEGIES
-from matrix_defs.summary import Mark, Totals, marks
-from matrix_defs.systems import FACTS, SINKS, SOURCES
 from resources.artifacts import ArtifactStore
-
-_SQUARES = {Mark.PASSED: "🟩", Mark.FAILED: "🟥", Mark.NOT_RUN: "⬜", Mark.NOT_SELECTED: "⬜", Mark.EXCLUDED: "▫️"}
-_NEVER_RUN = {"verdict": Verdict.NOT_RUN, "emulated": False, "reason": "has not been run"}
+from resources.report import write_report
 
 
 class ReportConfig(dg.Config):
     """Which verdicts to report."""
 
     run_mode: RunModeName = Field("mock_local", description="The run mode whose artifacts are read.")
+    history: str = Field("", description="A file that results are appended to; the report then shows what changed.")
 
 
 @dg.asset(deps=[case_result])
 def matrix_report(config: ReportConfig, artifacts: dg.ResourceParam[ArtifactStore]) -> dg.MaterializeResult[None]:
     """Where the whole matrix stands: passed + failed + not_run + excluded = 250."""
-    found = artifacts.read(RunMode(config.run_mode))
-    records = {case.case_id: found.get(case.case_id, _NEVER_RUN) for case in CASES}
-    verdicts = {case_id: Verdict(record["verdict"]) for case_id, record in records.items()}
-    outcomes = ((Verdict(record["verdict"]), record["emulated"]) for record in records.values())
-    totals = Totals.of(outcomes, len(EXCLUSIONS))
-    return dg.MaterializeResult(
-        metadata={
-            **vars(totals),
-            "run_mode": config.run_mode,
-            "grid": dg.MetadataValue.md(_grid(verdicts)),
-            "failed_cases": dg.MetadataValue.md(_failed(records)),
-            "not_run_reasons": dg.MetadataValue.md(_reasons(records)),
-        }
-    )
-
-
-def _grid(verdicts: Mapping[str, Verdict]) -> str:
-    lines = ["| source \\ sink | " + " | ".join(FACTS[sink].label for sink in SINKS) + " |", "|---" * 6 + "|"]
-    for source in SOURCES:
-        cells = ["".join(_SQUARES[mark] for mark in marks(source, sink, verdicts)) for sink in SINKS]
-        lines.append(f"| **{FACTS[source].label}** | " + " | ".join(cells) + " |")
-    legend = "🟩 passed, 🟥 failed, ⬜ not run, ▫️ excluded. Squares from left to right: " + ", ".join(STRATEGIES)
-    return "\n".join([*lines, "", legend])
-
-
-def _failed(records: Mapping[str, Mapping[str, Any]]) -> str:
-    failed = [f"- `{case_id}`: {r['reason']}" for case_id, r in records.items() if r["verdict"] == Verdict.FAILED]
-    return "\n".join(failed) or "none"
-
-
-def _reasons(records: Mapping[str, Mapping[str, Any]]) -> str:
-    reasons = Counter(record["reason"] for record in records.values() if record["verdict"] == Verdict.NOT_RUN)
-    return "\n".join(f"- {count} x {reason}" for reason, count in reasons.most_common()) or "none"
+    try:
+        written = write_report(artifacts, RunMode(config.run_mode), config.history)
+    except UsageError as error:
+        raise dg.Failure(str(error), allow_retries=False) from None
+    shown: dict[str, dg.MetadataValue | int | str] = {
+        **vars(totals(written.records)),
+        "run_mode": config.run_mode,
+        "grid": dg.MetadataValue.md(markdown.grid(written.records)),
+        "failed_cases": dg.MetadataValue.md(markdown.failed(written.records)),
+        "not_run_reasons": dg.MetadataValue.md(markdown.reasons(written.records)),
+        "report": link(written.page),
+        "junit": link(written.junit),
+        "summary": link(written.summary),
+    }
+    if written.changes:
+        shown["since_the_previous_run"] = dg.MetadataValue.md(markdown.since(written.changes))
+    return dg.MaterializeResult(metadata=shown)

@@ -17,11 +17,11 @@ import click
 from click.exceptions import NoArgsIsHelpError
 
 from matrix_defs.cases import CASES_BY_ID, EXCLUSIONS, Case, Exclusion
-from matrix_defs.cli_options import RunRequest, choice, choice_options, run_options, run_request
+from matrix_defs.cli_options import HISTORY, RunRequest, choice, choice_options, run_options, run_request
 from matrix_defs.errors import UsageError
 from matrix_defs.manifest import manifest as manifest_of
 from matrix_defs.result import CaseResult
-from matrix_defs.run_modes import extras, profiles
+from matrix_defs.run_modes import RunMode, extras, profiles
 from matrix_defs.summary import Totals
 
 INTERRUPTED = 130
@@ -82,13 +82,14 @@ def _unknown(case_id: str) -> str:
 
 @cli.command()
 @run_options
+@HISTORY
 def run(**given: Any) -> None:
     """Certify cases in this process; the verdicts are also seen in the Dagster UI of this folder."""
     request = run_request(**given)
     from matrix_defs.definitions import Session
 
-    with Session(request.settings, request.endpoints, request.artifacts) as session:
-        _report(request, lambda tick: session.run(request.cases, tick))
+    with Session(request.settings, request.endpoints, request.artifacts, request.history) as session:
+        _report(request, lambda tick: session.run(request.cases, tick), session.report)
 
 
 @cli.command()
@@ -117,8 +118,10 @@ def launch(url: str, **given: Any) -> None:
     _report(request, certify)
 
 
-def _report(request: RunRequest, certify: Callable[[Tick], Mapping[Case, CaseResult]]) -> NoReturn:
-    """Certify with progress, print what was found and exit accordingly."""
+def _report(
+    request: RunRequest, certify: Callable[[Tick], Mapping[Case, CaseResult]], page: str | None = None
+) -> NoReturn:
+    """Certify with progress, print what was found, and where its page is, and exit accordingly."""
     from matrix_defs.cli_grid import Ticker, show
 
     started = perf_counter()
@@ -132,7 +135,34 @@ def _report(request: RunRequest, certify: Callable[[Tick], Mapping[Case, CaseRes
         click.echo(json.dumps({**head, "cases": [result.to_summary() for result in results]}))
     else:
         show(results, seconds)
+    if page:
+        click.echo(f"report: {page}", err=True)
     sys.exit(1 if totals.failed or (request.require_all and totals.not_run) else 0)
+
+
+@cli.command()
+@click.option(
+    "--artifacts",
+    envvar="MATRIX_ARTIFACT_DIR",
+    default="",
+    metavar="DIR",
+    help="Folder of the artifacts, where the report is written too. Default: artifacts",
+)
+@click.option(
+    "--run-mode",
+    envvar="MATRIX_RUN_MODE",
+    default=None,
+    type=click.Choice([mode.value for mode in RunMode]),
+    help="Whose results. Default: of the mode that ran last.",
+)
+@HISTORY
+def report(artifacts: str, run_mode: str | None, history: str) -> None:
+    """Write report.html, junit.xml and summary.md from the artifacts of the latest runs."""
+    from matrix_defs.definitions import artifact_store, write_report
+
+    written = write_report(artifact_store(artifacts), RunMode(run_mode) if run_mode else None, history)
+    for path in (written.page, written.junit, written.summary):
+        click.echo(path)
 
 
 @cli.group()

@@ -42,6 +42,14 @@ _FILTERS = (
     ),
 )
 
+HISTORY = click.option(
+    "--history",
+    envvar="MATRIX_HISTORY",
+    default="",
+    metavar="FILE",
+    help="Append one line per case and run to this file; the report then shows what changed.",
+)
+
 _RUN = (
     click.option(
         "--rows", envvar="MATRIX_ROWS", default=_DEFAULT.rows, show_default=True, help="Rows of the baseline."
@@ -122,6 +130,8 @@ class RunRequest(Choice):
     settings: RunSettings
     endpoints: str
     artifacts: str
+    history: str
+    """Empty where no history is kept."""
     require_all: bool
 
 
@@ -157,6 +167,7 @@ def run_request(**given: Any) -> RunRequest:
         settings=settings,
         endpoints=given["endpoints"],
         artifacts=given["artifacts"],
+        history=given.get("history", ""),
         require_all=given["require_all"],
     )
 

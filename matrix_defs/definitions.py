@@ -30,6 +30,8 @@ from resources.docs import write_docs as write_docs  # what `matrix docs` calls
 from resources.endpoints.external import VARIABLES
 from resources.endpoints.registry import ENDPOINTS, environment_lines
 from resources.registry import RESOURCES
+from resources.report import PAGE, read_history
+from resources.report import write_report as write_report  # what `matrix report` calls
 from resources.system import SystemResource
 
 ARTIFACT_VARIABLE = "MATRIX_ARTIFACT_DIR"
@@ -73,11 +75,15 @@ def artifact_store(folder: str = "") -> ArtifactStore:
 class Session:
     """What one command does with the matrix. Services that it starts end with it."""
 
-    def __init__(self, settings: RunSettings, endpoints: str, artifacts: str) -> None:
-        """Raises UsageError, before anything starts, for a folder that cannot be written and for unknown endpoints."""
-        self._settings, self._endpoints, self._artifacts = settings, endpoints, artifacts
+    def __init__(self, settings: RunSettings, endpoints: str, artifacts: str, history: str = "") -> None:
+        """Raises UsageError, before anything starts, for a folder or a history that cannot be written, and for unknown
+        endpoints.
+        """
+        self._settings, self._endpoints, self._artifacts, self._history = settings, endpoints, artifacts, history
         self._store = artifact_store(artifacts)
         self._store.check_writable()
+        if history:
+            read_history(history)
         self._services = services(settings, endpoints)
         self._run = new_run()
 
@@ -93,8 +99,14 @@ class Session:
         with open_instance() as instance:
             runnable = sort_out(cases, self._settings, self._services, told)
             defs = build_defs({"artifacts": told})
-            run_in_process(defs, runnable, self._settings, endpoints=self._endpoints, told=told, instance=instance)
+            chosen = {"endpoints": self._endpoints, "history": self._history}
+            run_in_process(defs, runnable, self._settings, told=told, instance=instance, **chosen)
         return told.results
+
+    @property
+    def report(self) -> str:
+        """Where `run` has the report written."""
+        return self._store.place(PAGE)
 
     def certify(self, case: Case) -> CaseResult:
         """Certify one case here, without a Dagster run, and keep its result."""

@@ -34,3 +34,8 @@ def started_at(namespace: str) -> datetime | None:
     if match is None or match["case_id"] not in CASES_BY_ID:
         return None
     return datetime.fromtimestamp(int(match["second"], 16), UTC)
+
+
+def began(run: str) -> datetime | None:
+    """Return the UTC second that the run's name tells; None for a text that is no such name."""
+    return datetime.fromtimestamp(int(run[:8], 16), UTC) if re.fullmatch("[0-9a-f]{12}", run) else None

@@ -89,6 +89,8 @@ class CaseResult:
     settings: Mapping[str, Any] = field(default_factory=dict)
     """rows, changed_ratio, deleted_ratio, wide_columns, seed of the workload."""
     namespace: str = ""
+    run: str = ""
+    """The name of the run that came to this result; the history tells runs apart by it."""
     started_at: datetime | None = None
 
     @property
@@ -113,6 +115,7 @@ class CaseResult:
             "verdict": str(self.verdict),
             "reason": self.reason,
             "emulated": self.emulated,
+            "run": self.run,
             "started_at": self.started_at.isoformat() if self.started_at else None,
             "namespace": self.namespace,
             "settings": dict(self.settings),

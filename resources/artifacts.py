@@ -69,6 +69,28 @@ class ArtifactStore(ConfigurableResource["ArtifactStore"]):
         paths = {case_id: self._path(run_mode, case_id) for case_id in CASES_BY_ID}
         return {case_id: orjson.loads(path.read_bytes()) for case_id, path in paths.items() if path.exists()}
 
+    def read_rows(self, run_mode: RunMode, case_id: str) -> pa.Table | None:
+        """Return the differing rows of a case; None where the artifact has none."""
+        path = self._path(run_mode, case_id).with_suffix(".parquet")
+        return pq.read_table(pa.BufferReader(path.read_bytes())) if path.exists() else None
+
+    def latest_run_mode(self) -> RunMode | None:
+        """Return the run mode whose artifacts were written last; None where there are none."""
+        folders = {mode: UPath(self.absolute) / mode.value for mode in RunMode}
+        times = {mode: [path.stat().st_mtime for path in folder.glob("*.json")] for mode, folder in folders.items()}
+        return max((mode for mode in times if times[mode]), key=lambda mode: max(times[mode]), default=None)
+
+    def place(self, name: str) -> str:
+        """Return where a file beside the run modes' folders is."""
+        return str(UPath(self.absolute) / name)
+
+    def write_text(self, name: str, text: str) -> str:
+        """Replace a file beside the run modes' folders, such as the report, and return where it is."""
+        path = UPath(self.place(name))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, lambda file: file.write(text.encode()))
+        return str(path)
+
     def _path(self, run_mode: RunMode, case_id: str) -> UPath:
         return UPath(self.absolute) / run_mode.value / f"{case_id}.json"
 

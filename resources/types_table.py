@@ -5,6 +5,7 @@ Here lives the form; each system's table lives with the system. It may import `m
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 import pyarrow as pa
 
@@ -27,6 +28,24 @@ class StoredType:
     def __post_init__(self) -> None:
         if bool(self.loss) != (self.represent is not None):
             raise ValueError(f"{self.ddl}: a loss needs words and a function, and neither without the other")
+
+
+class Fidelity(StrEnum):
+    """What becomes of the values of a type."""
+
+    EXACT = "exact"
+    """Stored as its own type and read back as written."""
+    WIDENED = "widened"
+    """Held in a wider or another type and turned back when read: no value is lost."""
+    LOSSY = "lossy"
+    """Some values do not survive; which ones is declared in words."""
+
+
+def fidelity(stored: StoredType) -> Fidelity:
+    """Return how faithful the system is to the type."""
+    if stored.loss:
+        return Fidelity.LOSSY
+    return Fidelity.EXACT if stored.reads_back.startswith("as written") else Fidelity.WIDENED
 
 
 TypesTable = Mapping[LogicalType, StoredType]
