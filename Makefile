@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test dev lint format docs bench constraints clean
+.PHONY: help setup run test dev lint format docs bench screenshots constraints clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,7 +24,7 @@ $(STAMP): pyproject.toml constraints.txt
 	fi
 	@touch $(STAMP)
 
-run: $(STAMP)  ## certify every case that can run on local services
+run: $(STAMP)  ## certify every case that can run on local services; ends with the path of the report
 	$(BIN)/matrix run --run-mode mock_local $(ARGS)
 
 test: $(STAMP)  ## the tests, with real embedded services
@@ -48,6 +48,9 @@ docs: $(STAMP)  ## write the generated documents anew
 
 bench: $(STAMP)  ## measure the hops beside their raw limits and write docs/benchmarks.md
 	$(BIN)/python -m tests.bench $(ARGS)
+
+screenshots: $(STAMP)  ## photograph the report of the last run for docs/images
+	$(BIN)/python -m tests.screenshots
 
 constraints: $(STAMP)  ## write the installed versions to constraints.txt
 	{ sed -n '/^#/p' constraints.txt; $(BIN)/python -m pip freeze --exclude-editable | grep -v ' @ '; } > constraints.new

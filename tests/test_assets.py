@@ -12,6 +12,7 @@ from memory_systems import SMALL, memory_systems
 
 from assets.certify import Services
 from assets.config import CaseConfig, RunModeName, config_of
+from assets.events import link
 from assets.in_process import ToldStore, run_in_process, sort_out
 from matrix_defs.cases import CASES_BY_ID, Case, Filters, select
 from matrix_defs.definitions import build_defs
@@ -104,10 +105,38 @@ def test_a_passed_case_carries_its_counts_seconds_endpoints_and_artifact(defs, i
     assert metadata["verdict"].value == "passed"
     assert metadata["endpoints"].value["sink"]["engine"] == "memory"
     assert Path(metadata["artifact"].value).exists()
+    assert metadata["report"].value == f"{Path(store.folder)}/report.html#case={PASSES}"
     loads = metadata["loads"].records
     assert [record.data["stage"] for record in loads] == ["baseline", "changes", "replay", "returns", "emptied"]
     assert metadata["rows"].value == sum(record.data["staged"] for record in loads) > 0
     assert metadata["seconds"].value > 0
+
+
+def test_a_run_carries_the_names_that_the_search_of_the_ui_finds_it_by(defs, instance):
+    execute(defs, instance, "postgres_to_postgres__cdc", "postgres_to_clickhouse__incremental_append")
+    (run,) = instance.get_runs()
+    expected = {"source": "postgres", "sink": "postgres,clickhouse", "strategy": "cdc,full_refresh,incremental_append"}
+    assert {name: run.tags[name] for name in expected} == expected
+
+
+def test_the_loads_of_a_backfill_are_one_line_per_stage(defs, instance):
+    case_id = "postgres_to_postgres__backfill"
+    metadata = execute(defs, instance, case_id).materialized()[case_id].metadata
+    records = [record.data for record in metadata["loads"].records]
+    assert [record["stage"] for record in records] == ["baseline", "changes", "returns", "emptied"]
+    assert all(record["loads"] > 1 for record in records)
+    assert metadata["rows"].value == sum(record["staged"] for record in records)
+
+
+@pytest.mark.parametrize(
+    ("place", "shown"),
+    [
+        ("/work/artifacts/report.html", dg.MetadataValue.path("/work/artifacts/report.html")),
+        ("gs://bucket/a/report.html", dg.MetadataValue.url("https://storage.cloud.google.com/bucket/a/report.html")),
+    ],
+)
+def test_a_place_is_a_link_where_a_browser_can_follow_it(place, shown):
+    assert link(place) == shown
 
 
 def test_a_failed_case_says_why_in_its_check_and_in_an_observation(defs, instance):
@@ -324,6 +353,31 @@ def test_the_report_adds_up_to_250_and_calls_what_never_ran_not_run(defs, instan
     assert counts == {"passed": 1, "failed": 1, "not_run": 198, "excluded": 50}
     grid = shown.metadata["grid"].value.splitlines()
     assert len(grid) >= 7
-    assert grid[2].count("🟩") == grid[2].count("🟥") == 1
+    assert grid[2].count("🟩") == grid[2].count("❌") == 1
     assert FAILS in shown.metadata["failed_cases"].value
     assert "198 x has not been run" in shown.metadata["not_run_reasons"].value
+    for name in ("report", "junit", "summary"):
+        assert Path(shown.metadata[name].value).exists()
+    assert "since_the_previous_run" not in shown.metadata
+
+
+def test_the_report_says_what_changed_where_a_history_is_kept_and_refuses_a_bad_one_in_one_line(
+    defs, instance, store, tmp_path
+):
+    file = tmp_path / "history.jsonl"
+    job = defs.resolve_implicit_global_asset_job_def()
+
+    def report() -> dg.ExecuteInProcessResult:
+        config = {"ops": {"matrix_report": {"config": {"history": str(file)}}}, **QUIET}
+        selected = [dg.AssetKey("matrix_report")]
+        return job.execute_in_process(
+            asset_selection=selected, instance=instance, run_config=config, raise_on_error=False
+        )
+
+    for _ in range(2):
+        execute(defs, instance, PASSES)
+        outcome = report()
+    (shown,) = outcome.asset_materializations_for_node("matrix_report")
+    assert shown.metadata["since_the_previous_run"].value.startswith(("1 cases compared", "- "))
+    file.write_text("no JSON\n")
+    assert report().failure_data_for_node("matrix_report").user_failure_data.description.startswith("history: line 1")

@@ -104,6 +104,21 @@ class TestRun:
         assert run(*refused)[0] == 0
         assert run(*refused, "--require-all")[0] == 1
 
+    def test_it_ends_with_the_path_of_the_report(self, run, tmp_path):
+        _, _, err = run("run", *PAIR, *SMALL)
+        assert err.splitlines()[-1] == f"report: {tmp_path / 'artifacts' / 'report.html'}"
+        for name in ("report.html", "junit.xml", "summary.md"):
+            assert (tmp_path / "artifacts" / name).stat().st_size > 1000
+
+    def test_a_history_gets_a_line_for_every_case_of_every_run(self, run, tmp_path):
+        file = tmp_path / "history.jsonl"
+        for _ in range(2):
+            run("run", *PAIR, *SMALL, "--history", str(file))
+        lines = [json.loads(line) for line in file.read_text().splitlines()]
+        assert [line["verdict"] for line in lines] == ["not_run", "passed", "failed"] * 2
+        assert len({(line["case_id"], line["run"]) for line in lines}) == 6
+        assert "Since last run" in (tmp_path / "artifacts" / "report.html").read_text()
+
     def test_the_totals_add_up_to_250_and_reasons_are_told(self, run):
         _, out, _ = run("run", *PAIR, *SMALL)
         assert out.splitlines()[-1] == "1 passed + 1 failed + 1 not run + 197 not selected + 50 excluded = 250"
@@ -155,6 +170,9 @@ class TestRun:
             (["run", "--endpoints", "borrowed"], "MATRIX_ENDPOINTS: 'borrowed' is neither a kind"),
             (["run", "--artifacts", "/dev/null/below"], "artifacts: cannot write to '/dev/null/below'"),
             (["launch", "--url", "http://127.0.0.1:9"], "no Dagster answers at http://127.0.0.1:9"),
+            (["run", "--history", "/dev/null/below"], "history: cannot append to '/dev/null/below'"),
+            (["report"], "no artifacts in 'artifacts': `matrix run` makes them"),
+            (["report", "--run-mode", "bogus"], "Invalid value for '--run-mode': 'bogus'"),
             (["frobnicate"], "No such command 'frobnicate'."),
         ],
         ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -166,6 +184,17 @@ class TestRun:
         assert err.startswith(f"matrix: {line}")
         assert len(err.splitlines()) == 1
         assert not list(tmp_path.rglob("*.json"))
+
+
+def test_report_writes_anew_what_the_artifacts_say_and_prints_where(run, tmp_path):
+    folder = str(tmp_path / "kept")
+    run("run", *PAIR, *SMALL, "--artifacts", folder)
+    for path in (tmp_path / "kept").glob("*.*"):
+        path.unlink()
+    code, out, _ = run("report", "--artifacts", folder)
+    assert code == 0
+    assert [Path(line).name for line in out.splitlines()] == ["report.html", "junit.xml", "summary.md"]
+    assert all(Path(line).exists() for line in out.splitlines())
 
 
 BLOCKING = """

@@ -18,7 +18,7 @@ LIMIT = 20
 """Differing rows that are shown of a case."""
 _WIDTH = 120
 """Characters that are shown of a value."""
-_CONTEXT = 6
+_CONTEXT = 5
 """Equal columns that are shown besides the key and the differing ones."""
 _KEY = orders_table(0).key
 
@@ -42,6 +42,7 @@ class Difference:
     """missing, unexpected or changed."""
     key: str
     cells: tuple[Cell, ...]
+    """The key, then what differs, then the first equal columns."""
     hidden: int
     """Equal columns that are not shown."""
 
@@ -74,13 +75,14 @@ def _difference(kind: str, expected: dict[str, Any] | None, found: dict[str, Any
     columns = [name for name in row if not name.startswith("_")]
     cells = [_cell(name, expected, found) for name in columns]
     lone = expected is None or found is None
-    shown = [cell for cell in cells if cell.column in _KEY or (cell.differs and not lone)]
+    shown = [cell for cell in cells if cell.column in _KEY]
+    shown += [cell for cell in cells if cell.differs and not lone and cell not in shown]
     shown += [cell for cell in cells if cell not in shown][:_CONTEXT]
     return Difference(
         stage=row["_stage"],
         kind=kind,
         key=", ".join(f"{name} = {written(row[name])}" for name in _KEY if name in row),
-        cells=tuple(sorted(shown, key=lambda cell: columns.index(cell.column))),
+        cells=tuple(shown),
         hidden=len(cells) - len(shown),
     )
 

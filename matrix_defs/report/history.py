@@ -57,7 +57,7 @@ class Entry:
 
     def to_line(self) -> str:
         """Return the line, with its end."""
-        return json.dumps(asdict(self), ensure_ascii=False) + "\n"
+        return json.dumps(asdict(self)) + "\n"
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,11 @@ def of_verdict(records: Records, verdict: Verdict) -> dict[str, Record]:
     return {case_id: record for case_id, record in records.items() if record["verdict"] == verdict}
 
 
+def emulated(records: Records) -> int:
+    """Return how many of the passed cases had an emulator in place of a real engine."""
+    return sum(record["emulated"] for record in of_verdict(records, Verdict.PASSED).values())
+
+
 def not_run_reasons(records: Records) -> list[tuple[str, int]]:
     """Return why cases were not run and how many cases each reason keeps back, most first."""
     return Counter(record["reason"] for record in of_verdict(records, Verdict.NOT_RUN).values()).most_common()

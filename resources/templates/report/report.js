@@ -253,8 +253,7 @@ const themes = ["", "light", "dark"], theme = $("#theme");
 function dress(name) {
   if (name) document.documentElement.dataset.theme = name;
   else delete document.documentElement.dataset.theme;
-  theme.textContent = { light: "Light", dark: "Dark" }[name] ?? "Auto";
-  theme.setAttribute("aria-label", `Colours: ${name || "as the system"}`);
+  theme.textContent = `Theme: ${name || "auto"}`;
 }
 theme.addEventListener("click", () => {
   const name = themes[(themes.indexOf(document.documentElement.dataset.theme ?? "") + 1) % themes.length];
