@@ -58,9 +58,9 @@ class Watched:
         """What was requested besides the file itself."""
         return [url for url in self.requested if url not in (self.file.as_uri(), "about:blank", "data:,")]
 
-    def violations(self) -> list[str]:
+    def violations(self, within: str = "html") -> list[str]:
         """Return where the page, as it stands, breaks a rule of WCAG 2.2 AA that can be checked by program."""
-        found: list[dict[str, Any]] = Axe().run(self.page, options=_RULES).response["violations"]
+        found: list[dict[str, Any]] = Axe().run(self.page, within, options=_RULES).response["violations"]
         return [f"{rule['id']}: {node['target']} {node['failureSummary']}" for rule in found for node in rule["nodes"]]
 
 
