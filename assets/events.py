@@ -53,29 +53,36 @@ def link(place: str) -> dg.MetadataValue:
 
 
 def metadata(result: CaseResult, artifact: str, report: str) -> dict[str, dg.MetadataValue]:
-    """Return the metadata of a verdict; `matrix launch` reads the first seven entries back."""
-    summary = result.to_summary()
-    shown: dict[str, dg.MetadataValue] = {
+    """Return the metadata of a verdict: what fits on a screen first, the long entries after it.
+
+    `matrix launch` reads verdict, reason, seconds, rows, checks and endpoints back.
+    """
+    summary, differences = result.to_summary(), _differences(result)
+    shown: dict[str, dg.MetadataValue | None] = {
         "verdict": dg.MetadataValue.text(summary["verdict"]),
         "reason": dg.MetadataValue.text(summary["reason"]),
-        "seconds": dg.MetadataValue.float(summary["seconds"]),
-        "checks": dg.MetadataValue.json(summary["checks"]),
-        "rows": dg.MetadataValue.int(summary["rows"]),
-        "endpoints": dg.MetadataValue.json(summary["endpoints"]),
-        "run_mode": dg.MetadataValue.text(str(result.run_mode)),
-        "artifact": link(artifact),
         "report": link(f"{report}#case={result.case.case_id}"),
+        "artifact": link(artifact),
+        "run_mode": dg.MetadataValue.text(str(result.run_mode)),
+        "seconds": dg.MetadataValue.float(summary["seconds"]),
+        "rows": dg.MetadataValue.int(summary["rows"]),
+        "rows_per_second": dg.MetadataValue.float(round(result.rows_per_second, 1)) if result.loads else None,
+        "loads": dg.MetadataValue.table(_loads(result.loads)) if result.loads else None,
+        "differences": dg.MetadataValue.table(differences) if differences else None,
+        "declared_losses": _losses(result) if result.losses else None,
+        "checks": dg.MetadataValue.json(summary["checks"]),
+        "endpoints": dg.MetadataValue.json(summary["endpoints"]),
+        "seconds_by_stage": _seconds(result) if result.loads else None,
     }
-    if result.loads:
-        shown["rows_per_second"] = dg.MetadataValue.float(round(result.rows_per_second, 1))
-        shown["seconds_by_stage"] = dg.MetadataValue.json({k: round(v, 3) for k, v in result.seconds.items()})
-        shown["loads"] = dg.MetadataValue.table(_loads(result.loads))
-    if result.losses:
-        shown["declared_losses"] = dg.MetadataValue.md("\n".join(f"- {loss}" for loss in result.losses))
-    differences = _differences(result)
-    if differences:
-        shown["differences"] = dg.MetadataValue.table(differences)
-    return shown
+    return {name: value for name, value in shown.items() if value is not None}
+
+
+def _losses(result: CaseResult) -> dg.MetadataValue:
+    return dg.MetadataValue.md("\n".join(f"- {loss}" for loss in result.losses))
+
+
+def _seconds(result: CaseResult) -> dg.MetadataValue:
+    return dg.MetadataValue.json({stage: round(value, 3) for stage, value in result.seconds.items()})
 
 
 def _evaluation(result: CaseResult, check: Check) -> dg.AssetCheckEvaluation:
