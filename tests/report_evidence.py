@@ -74,7 +74,7 @@ def results() -> list[CaseResult]:
 
 
 def _certified(case_id: str, systems: dict[System, MemorySystem]) -> CaseResult:
-    return certify(CASES_BY_ID[case_id], SETTINGS, Services(systems, RunMode.MOCK_LOCAL), RUN)
+    return certify(CASES_BY_ID[case_id], SETTINGS, Services(systems, SETTINGS), RUN)
 
 
 def _with_statements(result: CaseResult) -> CaseResult:

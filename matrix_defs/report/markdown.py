@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from matrix_defs.cases import CASES, EXCLUSIONS
 from matrix_defs.report.history import SLOWER, Change, Changes
-from matrix_defs.report.records import Records, emulated, not_run_reasons, of_verdict, totals, verdicts
+from matrix_defs.report.records import Records, not_run_reasons, of_verdict, totals, verdicts
 from matrix_defs.result import Verdict
 from matrix_defs.run_modes import RunMode
 from matrix_defs.strategies import STRATEGIES
@@ -45,7 +45,7 @@ def equation(records: Records) -> str:
     return (
         f"**{counts.passed} passed** + **{counts.failed} failed** + {counts.not_run} not run"
         f" + {counts.excluded} excluded = {len(CASES) + len(EXCLUSIONS)}"
-    ) + (f"; {emulated(records)} of the passed on an emulator" if emulated(records) else "")
+    ) + (f"; {counts.emulated} of the passed on an emulator" if counts.emulated else "")
 
 
 def grid(records: Records) -> str:

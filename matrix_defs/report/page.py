@@ -14,7 +14,7 @@ from matrix_defs.cases import CASES, EXCLUSIONS, Case
 from matrix_defs.namespace import began
 from matrix_defs.report.differences import Difference
 from matrix_defs.report.history import Change, Changes
-from matrix_defs.report.records import Record, Records, emulated, engines, not_run_reasons, repeat_command, totals
+from matrix_defs.report.records import Record, Records, engines, not_run_reasons, repeat_command, totals
 from matrix_defs.result import Verdict
 from matrix_defs.run_modes import RunMode
 from matrix_defs.strategies import STRATEGIES
@@ -151,7 +151,7 @@ def head(records: Records, run_mode: RunMode, now: datetime) -> dict[str, Any]:
     return {
         "run_mode": str(run_mode),
         "totals": {str(mark): getattr(counts, str(mark)) for mark in _SUM},
-        "emulated": emulated(records),
+        "emulated": counts.emulated,
         "all": len(CASES) + len(EXCLUSIONS),
         "written": now.astimezone(UTC),
         "first_run": instants[0] if instants else None,
