@@ -1,0 +1,207 @@
+"""What the wire asks of the engine behind it, and the values that pass between them.
+
+Here live words alone: how they travel is said by the modules of the wire, how they are executed by those of the
+engine, and neither imports the other. It may import pyarrow and the standard library.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+
+class Kind(StrEnum):
+    """A data type of SQL Server, by its name in T-SQL."""
+
+    BIT = "bit"
+    TINYINT = "tinyint"
+    SMALLINT = "smallint"
+    INT = "int"
+    BIGINT = "bigint"
+    DECIMAL = "decimal"
+    MONEY = "money"
+    REAL = "real"
+    FLOAT = "float"
+    DATE = "date"
+    TIME = "time"
+    DATETIME = "datetime"
+    SMALLDATETIME = "smalldatetime"
+    DATETIME2 = "datetime2"
+    DATETIMEOFFSET = "datetimeoffset"
+    UNIQUEIDENTIFIER = "uniqueidentifier"
+    CHAR = "char"
+    VARCHAR = "varchar"
+    NCHAR = "nchar"
+    NVARCHAR = "nvarchar"
+    BINARY = "binary"
+    VARBINARY = "varbinary"
+    XML = "xml"
+
+
+@dataclass(frozen=True)
+class SqlType:
+    """A type with its parameters."""
+
+    kind: Kind
+    length: int | None = None
+    """Characters (n/char, n/varchar) or bytes (binary, varbinary); None where it says MAX, and for other kinds."""
+    precision: int = 0
+    """Digits of a decimal; 0 for other kinds."""
+    scale: int = 0
+    """Decimals of a decimal, digits of a fraction of a second (time, datetime2, datetimeoffset); else 0."""
+
+    @property
+    def arrow(self) -> pa.DataType:
+        """The Arrow type in which values of this type pass between wire and engine.
+
+        A uniqueidentifier is 16 bytes in the order of its text; a datetimeoffset is an instant, its offset is lost.
+        """
+        if self.kind is Kind.DECIMAL:
+            return pa.decimal128(self.precision, self.scale)
+        return _ARROW[self.kind]
+
+
+_ARROW: dict[Kind, pa.DataType] = {
+    Kind.BIT: pa.bool_(),
+    Kind.TINYINT: pa.uint8(),
+    Kind.SMALLINT: pa.int16(),
+    Kind.INT: pa.int32(),
+    Kind.BIGINT: pa.int64(),
+    Kind.MONEY: pa.decimal128(19, 4),
+    Kind.REAL: pa.float32(),
+    Kind.FLOAT: pa.float64(),
+    Kind.DATE: pa.date32(),
+    Kind.TIME: pa.time64("us"),
+    Kind.DATETIME: pa.timestamp("us"),
+    Kind.SMALLDATETIME: pa.timestamp("us"),
+    Kind.DATETIME2: pa.timestamp("us"),
+    Kind.DATETIMEOFFSET: pa.timestamp("us", "UTC"),
+    Kind.UNIQUEIDENTIFIER: pa.binary(16),
+    Kind.CHAR: pa.string(),
+    Kind.VARCHAR: pa.string(),
+    Kind.NCHAR: pa.string(),
+    Kind.NVARCHAR: pa.string(),
+    Kind.BINARY: pa.binary(),
+    Kind.VARBINARY: pa.binary(),
+    Kind.XML: pa.string(),
+}
+
+
+@dataclass(frozen=True)
+class ResultColumn:
+    """One column of a result set."""
+
+    name: str
+    """Empty where the expression has no name."""
+    type: SqlType
+    nullable: bool = True
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a call, as a client bound it."""
+
+    name: str
+    """With its `@`; empty where it is given by position."""
+    type: SqlType
+    value: Any
+    """A Python value that `pa.scalar(value, type.arrow)` takes; None is NULL."""
+    output: bool = False
+
+
+@dataclass(frozen=True)
+class ResultSet:
+    """Rows, in the order of the query."""
+
+    columns: tuple[ResultColumn, ...]
+    batches: Iterator[pa.RecordBatch]
+    """Record batches of the columns' Arrow types. To be read to the end before the next outcome is asked for."""
+
+
+@dataclass(frozen=True)
+class Affected:
+    """A statement that returns no rows has ended."""
+
+    rows: int | None
+    """How many rows it affected; None for statements that count none, and under SET NOCOUNT ON."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """Something that a statement prints: PRINT, or RAISERROR below severity 11."""
+
+    number: int
+    text: str
+    severity: int = 0
+
+
+@dataclass(frozen=True)
+class OutputValue:
+    """The value of an OUTPUT parameter once the batch has ended."""
+
+    parameter: Parameter
+
+
+Outcome = ResultSet | Affected | Message | OutputValue
+
+
+class SqlError(Exception):
+    """An error of SQL Server, with its number (https://learn.microsoft.com/sql/relational-databases/errors-events/)."""
+
+    def __init__(self, number: int, text: str, *, severity: int = 16, state: int = 1, line: int = 1) -> None:
+        super().__init__(text)
+        self.number = number
+        self.severity = severity
+        self.state = state
+        self.line = line
+
+
+class Session(Protocol):
+    """One login. Used by one thread at a time, but for `cancel`."""
+
+    @property
+    def transactions(self) -> int:
+        """@@TRANCOUNT."""
+
+    def execute(self, text: str, parameters: Sequence[Parameter] = ()) -> Iterator[Outcome]:
+        """Execute a batch lazily, yielding what its statements come to, in order. Raises SqlError.
+
+        After an error what was yielded before stays; whether the transaction is rolled back is SQL Server's rule
+        (XACT_ABORT).
+        """
+
+    def describe(self, text: str, declared: Sequence[Parameter] = ()) -> list[Parameter]:
+        """Return the undeclared parameters of a statement with suggested types, in order. Raises SqlError."""
+
+    def columns(self, table: str, names: Sequence[str]) -> list[ResultColumn]:
+        """Return the named columns of a table (name as in T-SQL), in the order asked for. Raises SqlError 208, 207."""
+
+    def bulk_insert(self, table: str, columns: Sequence[ResultColumn], batches: Iterable[pa.RecordBatch]) -> int:
+        """Append rows to a table and return how many; a NOT NULL column refuses NULL (515). Raises SqlError."""
+
+    def begin(self) -> None:
+        """Begin a transaction, or nest one."""
+
+    def commit(self) -> None:
+        """Commit the innermost transaction. Raises SqlError 3902 where none is open."""
+
+    def rollback(self) -> None:
+        """Roll all transactions back. Raises SqlError 3903 where none is open."""
+
+    def cancel(self) -> None:
+        """Stop what `execute` is doing, from another thread; it then raises SqlError 3617. Safe when nothing runs."""
+
+    def close(self) -> None:
+        """End the session: roll back, drop its temporary tables. Safe to call twice."""
+
+
+class Engine(Protocol):
+    """Where sessions come from. Safe to use from several threads."""
+
+    def login(self, user: str, password: str, database: str) -> Session:
+        """Return a session. Raises SqlError 18456 for a wrong user or password, 4060 for an unknown database."""
+
+    def close(self) -> None:
+        """End every session."""
