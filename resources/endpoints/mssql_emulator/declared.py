@@ -1,0 +1,115 @@
+"""Types and parameters as T-SQL writes them: `@P1 decimal(18, 4), @P2 nvarchar(max) OUTPUT`.
+
+Here lives text alone, in both directions, and how a value that came in one type becomes one of the declared type. It
+may import pyarrow, the standard library and `engine`.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import pyarrow as pa
+
+from resources.endpoints.mssql_emulator.engine import Kind, Parameter, SqlError, SqlType
+
+_SYNONYMS = {
+    "integer": "int",
+    "dec": "decimal",
+    "numeric": "decimal",
+    "smallmoney": "money",
+    "character": "char",
+    "text": "varchar(max)",
+    "ntext": "nvarchar(max)",
+    "image": "varbinary(max)",
+    "sysname": "nvarchar(128)",
+    "double precision": "float",
+    "rowversion": "binary(8)",
+    "timestamp": "binary(8)",
+}
+_TEXTS = (Kind.CHAR, Kind.VARCHAR, Kind.NCHAR, Kind.NVARCHAR, Kind.BINARY, Kind.VARBINARY)
+_SCALED = (Kind.TIME, Kind.DATETIME2, Kind.DATETIMEOFFSET)
+_DECLARATION = re.compile(r"\s*(@[\w@#$]+)\s+(?:as\s+)?(.+?)\s*(\boutput\b|\bout\b|\breadonly\b)?\s*", re.I | re.S)
+_TYPE = re.compile(r"\s*(?:\[?sys\]?\.)?\[?([a-z][a-z0-9 ]*?)\]?\s*(?:\(\s*(\w+)\s*(?:,\s*(\d+)\s*)?\))?\s*", re.I)
+
+
+def parse_type(text: str) -> SqlType | None:
+    """Return the type that a text names; None where it is none of this endpoint's."""
+    found = _TYPE.fullmatch(text)
+    if not found:
+        return None
+    name, first, second = found.group(1).lower(), found.group(2), found.group(3)
+    if name in _SYNONYMS:
+        name, _, rest = _SYNONYMS[name].partition("(")
+        first = first or rest.rstrip(")") or None
+    if name not in Kind.__members__.values() or (first and not first.isdigit() and first.lower() != "max"):
+        return None
+    kind = Kind(name)
+    if kind in _TEXTS:
+        return SqlType(kind, None if (first or "1").lower() == "max" else int(first or 1))
+    if kind is Kind.DECIMAL:
+        return SqlType(kind, precision=int(first or 18), scale=int(second or 0))
+    if kind in _SCALED:
+        return SqlType(kind, scale=int(first) if first else 7)
+    if kind is Kind.FLOAT and first and int(first) <= 24:
+        return SqlType(Kind.REAL)
+    return SqlType(kind)
+
+
+def type_text(sql: SqlType) -> str:
+    """Return the type as T-SQL writes it."""
+    if sql.kind in _TEXTS:
+        return f"{sql.kind.value}({'max' if sql.length is None else sql.length})"
+    if sql.kind is Kind.DECIMAL:
+        return f"decimal({sql.precision},{sql.scale})"
+    return f"{sql.kind.value}({sql.scale})" if sql.kind in _SCALED else sql.kind.value
+
+
+def parse_declarations(text: str) -> list[tuple[str, SqlType | None, bool]]:
+    """Return name, type (None where unknown) and direction (True is OUTPUT) of declared parameters.
+
+    Raises SqlError 102 where the text is no declaration.
+    """
+    parameters = []
+    for part in _split(text):
+        found = _DECLARATION.fullmatch(part)
+        if not found:
+            raise SqlError(102, f"Incorrect syntax near '{part.strip()[:40]}'.", severity=15)
+        parameters.append(
+            (found.group(1), parse_type(found.group(2)), (found.group(3) or "").lower().startswith("out"))
+        )
+    return parameters
+
+
+def _split(text: str) -> Iterator[str]:
+    """Yield what stands between commas outside of parentheses."""
+    if text.strip():
+        yield from re.split(r",(?![^(]*\))", text)
+
+
+def bind(declared: Sequence[tuple[str, SqlType | None, bool]], values: Sequence[Parameter]) -> list[Parameter]:
+    """Give values the names and types they were declared with.
+
+    Raises SqlError 8178 for a parameter without a value, 8144 for a value too many, 8114 for one that does not convert.
+    """
+    if len(values) > len(declared):
+        raise SqlError(8144, "Procedure or function has too many arguments specified.")
+    by_name = {value.name.lower(): value for value in values if value.name}
+    bound = []
+    for place, (name, sql, output) in enumerate(declared):
+        value = by_name.get(name.lower()) or (values[place] if place < len(values) else None)
+        if value is None:
+            raise SqlError(8178, f"The parameterized query expects the parameter '{name}', which was not supplied.")
+        bound.append(replace(_converted(value, sql), name=name, output=output and value.output))
+    return bound
+
+
+def _converted(value: Parameter, sql: SqlType | None) -> Parameter:
+    if sql is None or sql.arrow == value.type.arrow:
+        return replace(value, type=sql or value.type)
+    if value.value is None:
+        return replace(value, type=sql)
+    try:
+        converted = pa.scalar(value.value, value.type.arrow).cast(sql.arrow).as_py()
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        raise SqlError(8114, f"Error converting data type {value.type.kind.value} to {sql.kind.value}.") from None
+    return replace(value, type=sql, value=converted)

@@ -1,0 +1,226 @@
+"""TYPE_INFO: how a type of SQL Server is written on the wire, and how its values are framed there.
+
+Here lives the table of types in both directions; the bytes of values are made by `values`, rows by `rows` and `scan`.
+It may import the standard library, `engine` and `reading`.
+
+Source: MS-TDS 2.2.5.4 to 2.2.5.6 (https://learn.microsoft.com/openspecs/windows_protocols/ms-tds).
+"""
+
+import struct
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from resources.endpoints.mssql_emulator.engine import Kind, SqlType
+from resources.endpoints.mssql_emulator.reading import ProtocolError, Reader
+
+COLLATION = struct.pack("<IB", 0x0409 | 1 << 25 | 1 << 26 | 2 << 28, 0)
+"""Latin1_General_100_BIN2_UTF8: language 0x0409, compared by code points (bit 25), UTF-8 (bit 26), version 2."""
+_UTF8 = 1 << 26
+MAX = 0xFFFF
+_LONGEST = 8000
+
+
+class Framing(Enum):
+    """How the length of a value is told."""
+
+    BARE = auto()
+    """Not at all: the type says it, and there is no NULL."""
+    BYTE = auto()
+    """In one byte before it; 0 is NULL."""
+    SHORT = auto()
+    """In two bytes before it; 0xFFFF is NULL."""
+    LONG = auto()
+    """In four bytes before it; 0xFFFFFFFF is NULL. Only parameters of the deprecated TEXT, NTEXT and IMAGE."""
+    PLP = auto()
+    """In eight bytes before it, then chunks with four bytes of length each, up to an empty one; all ones is NULL."""
+
+
+@dataclass(frozen=True)
+class TypeInfo:
+    """A type as it is written on the wire."""
+
+    sql: SqlType
+    framing: Framing
+    width: int = 0
+    """Bytes of a value, where all have the same (a decimal may be shorter); 0 elsewhere."""
+    utf8: bool = True
+    """Whether the bytes of a char or varchar are UTF-8; else they are Windows-1252, the code page of language 0x0409."""
+
+
+_WIDTHS = {
+    Kind.BIT: 1,
+    Kind.TINYINT: 1,
+    Kind.SMALLINT: 2,
+    Kind.INT: 4,
+    Kind.BIGINT: 8,
+    Kind.MONEY: 8,
+    Kind.REAL: 4,
+    Kind.FLOAT: 8,
+    Kind.DATE: 3,
+    Kind.DATETIME: 8,
+    Kind.SMALLDATETIME: 4,
+    Kind.UNIQUEIDENTIFIER: 16,
+}
+_SIZED = {
+    Kind.BIT: 0x68,
+    Kind.TINYINT: 0x26,
+    Kind.SMALLINT: 0x26,
+    Kind.INT: 0x26,
+    Kind.BIGINT: 0x26,
+    Kind.MONEY: 0x6E,
+    Kind.REAL: 0x6D,
+    Kind.FLOAT: 0x6D,
+    Kind.DATETIME: 0x6F,
+    Kind.SMALLDATETIME: 0x6F,
+    Kind.UNIQUEIDENTIFIER: 0x24,
+}
+"""Tokens that a byte with the width follows."""
+_SCALED = {Kind.TIME: 0x29, Kind.DATETIME2: 0x2A, Kind.DATETIMEOFFSET: 0x2B}
+"""Tokens that a byte with the scale follows."""
+_TEXTS = {
+    Kind.CHAR: 0xAF,
+    Kind.VARCHAR: 0xA7,
+    Kind.NCHAR: 0xEF,
+    Kind.NVARCHAR: 0xE7,
+    Kind.BINARY: 0xAD,
+    Kind.VARBINARY: 0xA5,
+}
+"""Tokens that two bytes with the length follow, and a collation where it is text."""
+BINARIES = (Kind.BINARY, Kind.VARBINARY)
+WIDE = (Kind.NCHAR, Kind.NVARCHAR, Kind.XML)
+"""Text that travels as UTF-16."""
+
+_BY_WIDTH = {(token, _WIDTHS[kind]): kind for kind, token in _SIZED.items()} | {(0x6E, 4): Kind.MONEY}
+_BY_SCALE = {token: kind for kind, token in _SCALED.items()}
+_BY_LENGTH = {token: kind for kind, token in _TEXTS.items()}
+_BARE = {
+    0x30: (Kind.TINYINT, 1),
+    0x32: (Kind.BIT, 1),
+    0x34: (Kind.SMALLINT, 2),
+    0x38: (Kind.INT, 4),
+    0x7F: (Kind.BIGINT, 8),
+    0x3A: (Kind.SMALLDATETIME, 4),
+    0x3D: (Kind.DATETIME, 8),
+    0x3B: (Kind.REAL, 4),
+    0x3E: (Kind.FLOAT, 8),
+    0x7A: (Kind.MONEY, 4),
+    0x3C: (Kind.MONEY, 8),
+}
+_OLD = {0x2F: Kind.CHAR, 0x27: Kind.VARCHAR, 0x2D: Kind.BINARY, 0x25: Kind.VARBINARY}
+_LONG = {0x23: Kind.VARCHAR, 0x63: Kind.NVARCHAR, 0x22: Kind.VARBINARY}
+_REFUSED = {0x62: "sql_variant", 0xF0: "a CLR type", 0xF3: "a table-valued parameter", 0xF4: "json", 0xF5: "vector"}
+
+
+def fraction_bytes(scale: int) -> int:
+    """Bytes of a time of day in units of 10**-scale seconds."""
+    return 3 if scale <= 2 else 4 if scale <= 4 else 5
+
+
+def decimal_bytes(precision: int) -> int:
+    """Bytes of a decimal of this precision, its sign included."""
+    return 5 if precision <= 9 else 9 if precision <= 19 else 13 if precision <= 28 else 17
+
+
+def type_info(sql: SqlType) -> TypeInfo:
+    """Return how values of a type are framed."""
+    if sql.kind is Kind.XML or (sql.kind in _TEXTS and sql.length is None):
+        return TypeInfo(sql, Framing.PLP)
+    if sql.kind in _TEXTS:
+        return TypeInfo(sql, Framing.SHORT)
+    return TypeInfo(sql, Framing.BYTE, _width(sql))
+
+
+def _width(sql: SqlType) -> int:
+    if sql.kind is Kind.DECIMAL:
+        return decimal_bytes(sql.precision)
+    if sql.kind in _SCALED:
+        date = 3 * (sql.kind is not Kind.TIME)
+        return fraction_bytes(sql.scale) + date + 2 * (sql.kind is Kind.DATETIMEOFFSET)
+    return _WIDTHS[sql.kind]
+
+
+def write_type(sql: SqlType) -> bytes:
+    """Return the TYPE_INFO of a type. A length that does not fit its kind is an error of the engine: ValueError."""
+    kind = sql.kind
+    if kind in _SIZED:
+        return bytes([_SIZED[kind], _WIDTHS[kind]])
+    if kind in _SCALED:
+        return bytes([_SCALED[kind], sql.scale])
+    if kind is Kind.DECIMAL:
+        return bytes([0x6A, decimal_bytes(sql.precision), sql.precision, sql.scale])
+    if kind is Kind.DATE:
+        return b"\x28"
+    if kind is Kind.XML:
+        return b"\xf1\0"
+    size = MAX if sql.length is None else sql.length * (2 if kind in WIDE else 1)
+    if size != MAX and size > _LONGEST:
+        raise ValueError(f"{kind.value}({sql.length}): a length of at most {_LONGEST} bytes, or MAX, is possible")
+    # A length of 0, as of the literal '', is told as 1: drivers take 0 for an error.
+    size = max(size, 2 if kind in WIDE else 1)
+    return bytes([_TEXTS[kind]]) + struct.pack("<H", size) + (b"" if kind in BINARIES else COLLATION)
+
+
+def read_type(reader: Reader) -> TypeInfo:
+    """Read a TYPE_INFO. Raises ProtocolError for a type that SQL Server 2022 has and this endpoint has not."""
+    token = reader.u8()
+    if token in _BARE:
+        kind, width = _BARE[token]
+        return TypeInfo(SqlType(kind), Framing.BARE, width)
+    if token == 0x1F:
+        return TypeInfo(SqlType(Kind.NVARCHAR, 4000), Framing.BARE)
+    if token in _BY_SCALE:
+        return type_info(SqlType(_BY_SCALE[token], scale=_at_most(reader.u8(), 7, "a scale")))
+    if token == 0x28:
+        return type_info(SqlType(Kind.DATE))
+    if token in (0x6A, 0x6C, 0x37, 0x3F):
+        return _read_decimal(reader)
+    if token in _BY_LENGTH:
+        return _read_text(reader, _BY_LENGTH[token], reader.u16())
+    if token in _OLD:
+        info = _read_text(reader, _OLD[token], reader.u8())
+        return TypeInfo(info.sql, Framing.BYTE, utf8=info.utf8)
+    if token in _LONG:
+        _at_most(reader.u32(), 0x7FFFFFFF, "a length")
+        info = _read_text(reader, _LONG[token], MAX)
+        return TypeInfo(info.sql, Framing.LONG, utf8=info.utf8)
+    if token == 0xF1:
+        return _read_xml(reader)
+    if token in {token for token, _ in _BY_WIDTH}:
+        return _read_sized(reader, token)
+    raise ProtocolError(f"type 0x{token:02X} ({_REFUSED.get(token, 'unknown')}) is not supported by this endpoint")
+
+
+def _read_sized(reader: Reader, token: int) -> TypeInfo:
+    width = reader.u8()
+    kind = _BY_WIDTH.get((token, width))
+    if kind is None:
+        raise ProtocolError(f"type 0x{token:02X} has no width of {width} bytes")
+    return TypeInfo(SqlType(kind), Framing.BYTE, width)
+
+
+def _read_decimal(reader: Reader) -> TypeInfo:
+    _at_most(reader.u8(), 17, "the size of a decimal")
+    precision = _at_most(reader.u8(), 38, "the precision of a decimal")
+    scale = _at_most(reader.u8(), precision, "the scale of a decimal")
+    return type_info(SqlType(Kind.DECIMAL, precision=max(precision, 1), scale=scale))
+
+
+def _read_text(reader: Reader, kind: Kind, size: int) -> TypeInfo:
+    utf8 = True if kind in BINARIES else bool(int.from_bytes(reader.take(5)[:4], "little") & _UTF8)
+    if size == MAX:
+        return TypeInfo(SqlType(kind), Framing.PLP, utf8=utf8)
+    _at_most(size, _LONGEST, "a length")
+    length = size // 2 if kind in WIDE else size
+    return TypeInfo(SqlType(kind, max(length, 1)), Framing.SHORT, utf8=utf8)
+
+
+def _read_xml(reader: Reader) -> TypeInfo:
+    if reader.u8():
+        reader.b_varchar(), reader.b_varchar(), reader.text(reader.u16())
+    return type_info(SqlType(Kind.XML))
+
+
+def _at_most(number: int, most: int, what: str) -> int:
+    if number > most:
+        raise ProtocolError(f"{what} of {number} is more than {most}")
+    return number
