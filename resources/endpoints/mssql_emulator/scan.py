@@ -26,7 +26,8 @@ AT_ONCE = 4 << 20
 LONGEST_ROW = 256 << 20
 """Bytes; a longer row ends the connection."""
 _DONE = 0xFD
-_DONE_BYTES = 13
+_DONE_BYTES = (13, 9)
+"""With eight bytes of row count; clients of Microsoft's send four in a bulk load, as versions before 7.2 did."""
 _NULL_PLP = b"\xff" * 8
 _NULL_SHORT = 0xFFFF
 _UNKNOWN_LENGTH = -2
@@ -130,7 +131,7 @@ def decode_rows(
         rest = rest[end:]
         if len(rest) > LONGEST_ROW:
             raise ProtocolError(f"a row of more than {LONGEST_ROW} bytes")
-    if rest[:1] != bytes([_DONE]) or len(rest) != _DONE_BYTES:
+    if rest[:1] != bytes([_DONE]) or len(rest) not in _DONE_BYTES:
         raise ProtocolError(f"a bulk load ends with {rest[:1].hex() or 'nothing'} instead of a DONE token")
 
 

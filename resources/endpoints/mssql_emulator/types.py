@@ -199,7 +199,8 @@ def _read_sized(reader: Reader, token: int) -> TypeInfo:
 
 
 def _read_decimal(reader: Reader) -> TypeInfo:
-    _at_most(reader.u8(), 17, "the size of a decimal")
+    # The size follows from the precision; a client of Microsoft's says 106 here.
+    reader.u8()
     precision = _at_most(reader.u8(), 38, "the precision of a decimal")
     scale = _at_most(reader.u8(), precision, "the scale of a decimal")
     return type_info(SqlType(Kind.DECIMAL, precision=max(precision, 1), scale=scale))
