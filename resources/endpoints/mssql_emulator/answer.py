@@ -89,6 +89,7 @@ class Answer:
             for data in encode_rows(batch, result.columns):
                 self._stopped()
                 self.put(data)
+            self._writer.flush()
         self.done(token, rows=rows, select=True)
 
     def error(self, error: SqlError, token: Done, status: int = 0) -> None:

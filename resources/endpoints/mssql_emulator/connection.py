@@ -18,14 +18,14 @@ from resources.endpoints.mssql_emulator.engine import Engine, Outcome, Session, 
 from resources.endpoints.mssql_emulator.inbox import Attention, Gone, Ignored, Inbox, Message
 from resources.endpoints.mssql_emulator.login import UTF8_FEATURE, Login, parse_login, prelogin_answer
 from resources.endpoints.mssql_emulator.packets import LARGEST, SMALLEST, Kind, PacketReader, PacketWriter
-from resources.endpoints.mssql_emulator.procedures import Procedures
+from resources.endpoints.mssql_emulator.procedures import Procedures, Returned
 from resources.endpoints.mssql_emulator.reading import ProtocolError, without_headers
 from resources.endpoints.mssql_emulator.rpc import Call, parse_calls
 from resources.endpoints.mssql_emulator.tokens import Change, Done, Status
 
 _LOG = logging.getLogger(__name__)
-_OLDEST, _NEWEST = 0x730A0003, 0x74000004
-"""Versions of the protocol: older ones have no date, time and datetime2."""
+_OLDEST, _NEWEST = 0x74000000, 0x74000004
+"""Versions of the protocol: clients of older ones do not know UTF-8 collations and would read wrong text in silence."""
 _CLOSES = 20
 """Errors of this severity and above end the connection."""
 
@@ -104,7 +104,7 @@ class Connection:
             if login.integrated:
                 raise SqlError(18452, "Login failed. Windows authentication is not supported.", severity=14)
             if login.tds_version < _OLDEST:
-                raise SqlError(18456, "Login failed: TDS 7.3 or later is needed.", severity=14)
+                raise SqlError(18456, "Login failed: TDS 7.4 is needed.", severity=14)
             self._session = self._engine.login(login.user, login.password, login.database)
         except SqlError as error:
             answer.error(error, Done.BATCH)
@@ -222,8 +222,8 @@ class Connection:
             answer.done(Done.PROCEDURE, status | Status.ERROR)
             return error.severity < _CLOSES
         answer.put(tokens.return_status(0))
-        for output in outputs:
-            answer.put(tokens.return_value(output, 0))
+        for output in sorted((o for o in outputs if isinstance(o, Returned)), key=lambda output: output.ordinal):
+            answer.put(tokens.return_value(output, output.ordinal))
         answer.done(Done.PROCEDURE, status)
         return True
 

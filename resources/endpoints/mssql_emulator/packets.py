@@ -106,6 +106,11 @@ class PacketWriter:
         if self._bytes > _ONCE:
             self._send(0)
 
+    def flush(self) -> None:
+        """Send what fills packets, so that a client need not wait for what comes later. Raises OSError."""
+        if self._bytes > self.size:
+            self._send(0)
+
     def finish(self) -> None:
         """End the answer. Raises OSError."""
         self._send(LAST)

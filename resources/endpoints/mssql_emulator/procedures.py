@@ -27,10 +27,16 @@ from resources.endpoints.mssql_emulator.rpc import Call
 _INT = SqlType(Kind.INT)
 
 
+Prepared = Callable[[Sequence[Parameter], int], Iterator[Outcome]]
+"""A statement that was kept: takes values, and how many arguments stand before them in the call."""
+
+
 @dataclass(frozen=True)
-class _Prepared:
-    text: str
-    declared: list[tuple[str, SqlType | None, bool]]
+class Returned(OutputValue):
+    """The value of an OUTPUT parameter of a call."""
+
+    ordinal: int
+    """Its place in the call, from 0."""
 
 
 class Procedures:
@@ -38,11 +44,11 @@ class Procedures:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._prepared: dict[int, _Prepared] = {}
+        self._prepared: dict[object, Prepared] = {}
         self._handles = count(1)
 
     def run(self, call: Call) -> Iterator[Outcome]:
-        """Execute a call lazily. Raises SqlError."""
+        """Execute a call lazily; its output parameters come as `Returned`. Raises SqlError."""
         known = _PROCEDURES.get(call.short_name)
         if known:
             return known(self, _Arguments(call))
@@ -50,34 +56,36 @@ class Procedures:
             raise SqlError(
                 40510, f"Statement '{call.short_name}' is not supported: this endpoint has no server-side cursors."
             )
-        if call.short_name == "sp_prepexecrpc":
-            raise SqlError(40510, "Statement 'sp_prepexecrpc' is not supported: call the procedure by its name.")
-        return iter(self._session.execute(_as_text(call), _named(call.parameters)))
+        return self._other(call.procedure)(call.parameters, 0)
 
     def executesql(self, arguments: "_Arguments") -> Iterator[Outcome]:
         """sp_executesql @stmt, @params, values: execute with parameters."""
-        text = arguments.text(0, "@stmt")
-        declared = parse_declarations(arguments.text(1, "@params", "") or "")
-        return self._execute(_Prepared(text, declared), arguments.after(2))
+        statement = self._statement(arguments.text(0, "@stmt"), arguments.text(1, "@params", ""))
+        return statement(arguments.after(2), 2)
 
     def prepare(self, arguments: "_Arguments") -> Iterator[Outcome]:
         """sp_prepare @handle OUTPUT, @params, @stmt: keep a statement."""
-        yield self._keep(arguments)
+        statement = self._statement(arguments.text(2, "@stmt"), arguments.text(1, "@params", ""))
+        yield self._keep(arguments, statement)
 
     def prepexec(self, arguments: "_Arguments") -> Iterator[Outcome]:
         """sp_prepexec @handle OUTPUT, @params, @stmt, values: keep a statement and execute it."""
-        # A client that prepares anew gives back the handle it had.
-        self._prepared.pop(arguments.value(0), None)
-        handle = self._keep(arguments)
-        yield from self._execute(self._prepared[handle.parameter.value], arguments.after(3))
-        yield handle
+        statement = self._statement(arguments.text(2, "@stmt"), arguments.text(1, "@params", ""))
+        yield self._keep(arguments, statement)
+        yield from statement(arguments.after(3), 3)
+
+    def prepexecrpc(self, arguments: "_Arguments") -> Iterator[Outcome]:
+        """sp_prepexecrpc @handle OUTPUT, @procedure, values: keep a call of a procedure and execute it."""
+        statement = self._other(arguments.text(1, "@procedure"))
+        yield self._keep(arguments, statement)
+        yield from statement(arguments.after(2), 2)
 
     def execute(self, arguments: "_Arguments") -> Iterator[Outcome]:
         """sp_execute @handle, values: execute a kept statement. Raises SqlError 8179."""
         handle = arguments.value(0)
         if handle not in self._prepared:
             raise SqlError(8179, f"Could not find prepared statement with handle {handle}.")
-        return self._execute(self._prepared[handle], arguments.after(1))
+        return self._prepared[handle](arguments.after(1), 1)
 
     def unprepare(self, arguments: "_Arguments") -> Iterator[Outcome]:
         """sp_unprepare @handle: forget a statement. Raises SqlError 8179."""
@@ -87,7 +95,7 @@ class Procedures:
 
     def describe(self, arguments: "_Arguments") -> Iterator[Outcome]:
         """sp_describe_undeclared_parameters @tsql, @params: suggest types for parameters."""
-        declared = parse_declarations(arguments.text(1, "@params", "") or "")
+        declared = parse_declarations(arguments.text(1, "@params", ""))
         known = [Parameter(name, sql, None, output) for name, sql, output in declared if sql]
         yield results.described(self._session.describe(arguments.text(0, "@tsql"), known))
 
@@ -99,20 +107,59 @@ class Procedures:
         """sp_tablecollations_100 @object: tell the collations of a table's columns."""
         yield results.table_collations(all_columns(self._session, arguments.text(0, "@object")))
 
-    def _keep(self, arguments: "_Arguments") -> OutputValue:
+    def _keep(self, arguments: "_Arguments", statement: Prepared) -> Returned:
+        # A client that prepares anew gives back the handle it had.
+        self._prepared.pop(arguments.value(0), None)
         handle = next(self._handles)
-        declared = parse_declarations(arguments.text(1, "@params", "") or "")
-        self._prepared[handle] = _Prepared(arguments.text(2, "@stmt"), declared)
-        return OutputValue(Parameter(arguments.name(0), _INT, handle, True))
+        self._prepared[handle] = statement
+        return Returned(Parameter(arguments.name(0), _INT, handle, True), 0)
 
-    def _execute(self, prepared: _Prepared, values: Sequence[Parameter]) -> Iterator[Outcome]:
-        return iter(self._session.execute(prepared.text, bind(prepared.declared, values)))
+    def _statement(self, text: str, declarations: str) -> Prepared:
+        """A statement with declared parameters."""
+        declared = parse_declarations(declarations)
+
+        def prepared(values: Sequence[Parameter], before: int) -> Iterator[Outcome]:
+            bound = bind(declared, values)
+            return _returned(
+                self._session.execute(text, bound), [parameter.name for parameter in bound], values, before
+            )
+
+        return prepared
+
+    def _other(self, procedure: str) -> Prepared:
+        """A call of any other procedure, as T-SQL."""
+
+        def prepared(values: Sequence[Parameter], before: int) -> Iterator[Outcome]:
+            names = [f"@_p{place}" for place in range(1, len(values) + 1)]
+            told = [
+                (f"{value.name} = " if value.name else "") + name + (" OUTPUT" if value.output else "")
+                for name, value in zip(names, values, strict=True)
+            ]
+            named = [replace(value, name=name) for name, value in zip(names, values, strict=True)]
+            text = f"EXEC {procedure} {', '.join(told)}".rstrip()
+            return _returned(self._session.execute(text, named), names, values, before)
+
+        return prepared
+
+
+def _returned(
+    outcomes: Iterable[Outcome], names: Sequence[str], values: Sequence[Parameter], before: int
+) -> Iterator[Outcome]:
+    """Give output parameters back the names and places they have in the call."""
+    for outcome in outcomes:
+        if isinstance(outcome, OutputValue):
+            place = names.index(outcome.parameter.name)
+            client = values[place].name if place < len(values) else outcome.parameter.name
+            yield Returned(replace(outcome.parameter, name=client), before + place)
+        else:
+            yield outcome
 
 
 _PROCEDURES: dict[str, Callable[[Procedures, "_Arguments"], Iterator[Outcome]]] = {
     "sp_executesql": Procedures.executesql,
     "sp_prepare": Procedures.prepare,
     "sp_prepexec": Procedures.prepexec,
+    "sp_prepexecrpc": Procedures.prepexecrpc,
     "sp_execute": Procedures.execute,
     "sp_unprepare": Procedures.unprepare,
     "sp_describe_undeclared_parameters": Procedures.describe,
@@ -155,17 +202,3 @@ class _Arguments:
         if not isinstance(value, str | None) or (value is None and default is _REQUIRED):
             raise SqlError(214, f"Procedure expects parameter '{name}' of type 'ntext/nchar/nvarchar'.")
         return value or ""
-
-
-def _named(parameters: Iterable[Parameter]) -> list[Parameter]:
-    """Give parameters by position the names by which the text of `_as_text` asks for them."""
-    return [replace(value, name=f"@_p{place}") for place, value in enumerate(parameters, 1)]
-
-
-def _as_text(call: Call) -> str:
-    """A call of any other procedure as T-SQL."""
-    arguments = [
-        (f"{value.name} = " if value.name else "") + f"@_p{place}" + (" OUTPUT" if value.output else "")
-        for place, value in enumerate(call.parameters, 1)
-    ]
-    return f"EXEC {call.procedure} {', '.join(arguments)}".rstrip()
