@@ -209,7 +209,21 @@ def _types(_: MemorySession, __: str, parameters: Sequence[Parameter]) -> Iterat
     yield _one_row(columns, [type_text(p.type) for p in parameters])
 
 
+def _catalog(columns: Sequence[ResultColumn]) -> ResultSet:
+    """What FreeTDS's bulk copy asks sys.columns for."""
+    told = {
+        "column_id": (SqlType(Kind.INT), list(range(1, len(columns) + 1))),
+        "system_type_name": (SqlType(Kind.NVARCHAR, 128), [column.type.kind.value for column in columns]),
+        "is_identity": (SqlType(Kind.BIT), [False] * len(columns)),
+    }
+    batch = pa.record_batch([pa.array(values, sql.arrow) for sql, values in told.values()], list(told))
+    return ResultSet(tuple(ResultColumn(name, sql) for name, (sql, _) in told.items()), iter([batch]))
+
+
 def _select(session: MemorySession, rest: str, _: Sequence[Parameter]) -> Iterator[Outcome]:
+    if found := re.search(r"sys\.columns WHERE object_id = OBJECT_ID\(N'(\w+)'\)", rest):
+        yield _catalog(session.table(found[1])[0])
+        return
     columns, batches = session.table(rest.split()[-1])
     yield ResultSet(tuple(columns), iter(() if rest.startswith("TOP 0") else list(batches)))
 
@@ -272,11 +286,12 @@ def _wait(session: MemorySession, _: str, __: Sequence[Parameter]) -> Iterator[O
 
 
 def _exec(_: MemorySession, rest: str, parameters: Sequence[Parameter]) -> Iterator[Outcome]:
-    """The call as text, then the output parameters, each with its value doubled."""
-    yield _one_row([ResultColumn("call", SqlType(Kind.NVARCHAR))], [rest])
-    for p in parameters:
-        if p.output:
-            yield OutputValue(Parameter(p.name, p.type, p.value * 2, True))
+    """The output parameters, each with 42 for a value; the call as text where there is none."""
+    outputs = [p for p in parameters if p.output]
+    if not outputs:
+        yield _one_row([ResultColumn("call", SqlType(Kind.NVARCHAR))], [rest])
+    for p in outputs:
+        yield OutputValue(Parameter(p.name, p.type, 42, True))
 
 
 def _transactions(session: MemorySession, _: str, __: Sequence[Parameter]) -> Iterator[Outcome]:

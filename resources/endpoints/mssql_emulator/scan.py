@@ -116,7 +116,7 @@ def _scanner(layout: tuple[tuple[Framing, int], ...]) -> Scan:
 def decode_rows(
     chunks: Iterable[bytes], columns: Sequence[ResultColumn], infos: Sequence[TypeInfo]
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of a bulk load, ROW tokens up to a DONE, in batches of about `AT_ONCE` bytes.
+    """Yield the rows of a bulk load, ROW tokens and a DONE, in batches of about `AT_ONCE` bytes.
 
     Raises ProtocolError for anything else, SqlError for text that is none.
     """
@@ -131,8 +131,9 @@ def decode_rows(
         rest = rest[end:]
         if len(rest) > LONGEST_ROW:
             raise ProtocolError(f"a row of more than {LONGEST_ROW} bytes")
-    if rest[:1] != bytes([_DONE]) or len(rest) not in _DONE_BYTES:
-        raise ProtocolError(f"a bulk load ends with {rest[:1].hex() or 'nothing'} instead of a DONE token")
+    # FreeTDS leaves the DONE out: the message ends, and that is all.
+    if rest and (rest[0] != _DONE or len(rest) not in _DONE_BYTES):
+        raise ProtocolError(f"a bulk load ends with {len(rest)} bytes that begin with 0x{rest[0]:02X}, not with a DONE")
 
 
 def _gathered(chunks: Iterable[bytes]) -> Iterator[bytes]:
