@@ -124,10 +124,13 @@ class MemorySession:
         command = _COMMANDS.get(word.upper())
         if not command:
             raise SqlError(102, f"Incorrect syntax near '{text[:60]}'.", severity=15)
-        yield from command(self, rest, parameters)
+        try:
+            yield from command(self, rest, parameters)
+        except (ValueError, TypeError, IndexError, pa.ArrowException) as error:
+            raise SqlError(8114, f"{word} does not take this: {error}") from None
 
     def describe(self, text: str, declared: Sequence[Parameter] = ()) -> list[Parameter]:
-        columns = self.table(text.split()[1])[0]
+        columns = self.table(text.split()[1])[0] if len(text.split()) > 1 else []
         known = {parameter.name for parameter in declared}
         asked = [name for name in re.findall(r"@\w+", text) if name not in known]
         return [Parameter(name, column.type, None) for name, column in zip(asked, columns, strict=False)]
@@ -187,9 +190,9 @@ class MemorySession:
         self._cancelled.set()
 
     def wait(self) -> None:
-        """Run until somebody cancels, and say so."""
+        """Run until somebody cancels, and say so. What was cancelled before does not count."""
+        self._cancelled.clear()
         if self._cancelled.wait(60):
-            self._cancelled.clear()
             raise SqlError(3617, "The command has been aborted by the user.")
 
 
@@ -248,6 +251,8 @@ def _fail(_: MemorySession, rest: str, __: Sequence[Parameter]) -> Iterator[Outc
     """One row, then an error: number, severity, state, line and text."""
     number, severity, state, line, text = rest.split(" ", 4)
     yield Affected(7)
+    if not (int(number) < 2**31 and max(int(severity), int(state)) < 256 and int(line) < 2**31):
+        raise ValueError(rest)
     raise SqlError(int(number), text, severity=int(severity), state=int(state), line=int(line))
 
 
@@ -291,7 +296,7 @@ def _exec(_: MemorySession, rest: str, parameters: Sequence[Parameter]) -> Itera
     if not outputs:
         yield _one_row([ResultColumn("call", SqlType(Kind.NVARCHAR))], [rest])
     for p in outputs:
-        yield OutputValue(Parameter(p.name, p.type, 42, True))
+        yield OutputValue(Parameter(p.name, p.type, 42 if p.type.kind is Kind.INT else None, True))
 
 
 def _transactions(session: MemorySession, _: str, __: Sequence[Parameter]) -> Iterator[Outcome]:

@@ -1,6 +1,6 @@
 """The endpoint for the tests of the wire, in this process or in one of its own.
 
-Here lives how tests start it and which foreign clients are installed; what they expect lives with the tests. Clients
+Here lives how tests start it and where Microsoft's driver is; what they expect lives with the tests. Clients
 that hold Python's global lock while they wait need a server in another process. It may import everything.
 """
 
@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 from tds_engine import DATABASE, PASSWORD, USER, MemoryEngine
 
 from resources.endpoints.mssql_emulator.server import TdsServer
@@ -48,13 +47,8 @@ def served_apart() -> Iterator[int]:
             process.stdin.close()
 
 
-def needs(module: str):
-    """Skip a test whose client is not installed."""
-    return pytest.mark.skipif(importlib.util.find_spec(module) is None, reason=f"{module} is not installed")
-
-
 def odbc_driver() -> str | None:
-    """Microsoft's ODBC driver: the path of the one in the wheel, else the name of an installed one; None where neither is."""
+    """Return the path of the driver in the wheel, else the name of an installed one; None where there is neither."""
     if wheel := importlib.util.find_spec("mssql_python_odbc"):
         (folder,) = wheel.submodule_search_locations or [""]
         found = sorted(Path(folder).glob("libs/linux/debian_ubuntu/*/lib/libmsodbcsql*"))

@@ -164,7 +164,7 @@ def test_a_refused_login_says_why_and_never_the_password(port, changed, told):
 
 
 def test_a_client_that_insists_on_encryption_is_told_that_there_is_none(port):
-    with pytest.raises(pyodbc.OperationalError, match="(?i)encryption"):
+    with pytest.raises(pyodbc.OperationalError, match=r"(?i)encryption"):
         connect(port, Encrypt="yes")
 
 

@@ -106,11 +106,13 @@ def metadata(session: Session, text: str) -> Iterator[Outcome] | None:
     Raises SqlError 208. FreeTDS asks with SET FMTONLY; mssql-python adds @@TRANCOUNT before and the collations after.
     """
     if found := _FMTONLY.fullmatch(text):
-        return iter([_empty(all_columns(session, found["table"])), Affected(None)])
+        described: list[Outcome] = [_empty(all_columns(session, found["table"])), Affected(None)]
+        return iter(described)
     if found := _BULKCOPY.match(text):
         columns = all_columns(session, found["table"].replace("''", "'"))
         depth = results.table([("", SqlType(Kind.INT))], [(session.transactions,)])
-        return iter([depth, _empty(columns), results.table_collations(columns)])
+        answer: list[Outcome] = [depth, _empty(columns), results.table_collations(columns)]
+        return iter(answer)
     return None
 
 

@@ -59,12 +59,13 @@ class Connection:
             _LOG.exception("the conversation failed")
             self._say_goodbye(SqlError(8630, f"The endpoint failed: {type(error).__name__}: {error}", severity=20))
         finally:
-            self.close()
             self._inbox.close()
-            receiver.join()
+            # The session first: whoever sees the connection end may count on its locks being gone.
             if self._session:
                 with contextlib.suppress(SqlError):
                     self._session.close()
+            self.close()
+            receiver.join()
 
     def close(self) -> None:
         """Cut the connection, from any thread; `serve` then returns."""
@@ -85,11 +86,14 @@ class Connection:
             self._writer.finish()
 
     def _converse(self) -> None:
-        message = self._inbox.message()
-        if message.kind is Kind.PRELOGIN:
-            self._writer.write(prelogin_answer(message.data))
-            self._writer.finish()
+        try:
             message = self._inbox.message()
+            if message.kind is Kind.PRELOGIN:
+                self._writer.write(prelogin_answer(message.data))
+                self._writer.finish()
+                message = self._inbox.message()
+        except (Attention, Ignored):
+            raise ProtocolError("a client takes back what it has not asked for yet") from None
         if message.kind is not Kind.LOGIN:
             raise ProtocolError(f"a message of type {int(message.kind)} before the login")
         if not self._log_in(parse_login(message.data)):
@@ -141,8 +145,8 @@ class Connection:
             answer.end()
         except Attention:
             # A signal that came too late for what it meant was answered there; its place in the queue comes here.
-            if self._inbox.attention.is_set():
-                self._inbox.attention.clear()
+            if self._inbox.attention:
+                self._inbox.answered()
                 answer.end_with_attention()
         else:
             return goes_on
@@ -155,7 +159,7 @@ class Connection:
         return self._session.transactions if self._session else 0
 
     def _stop_if_asked(self) -> None:
-        if self._inbox.attention.is_set():
+        if self._inbox.attention:
             raise Attention
 
     def _request(self, message: Message, answer: Answer) -> bool:

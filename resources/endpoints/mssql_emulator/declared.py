@@ -33,7 +33,10 @@ _TYPE = re.compile(r"\s*(?:\[?sys\]?\.)?\[?([a-z][a-z0-9 ]*?)\]?\s*(?:\(\s*(\w+)
 
 
 def parse_type(text: str) -> SqlType | None:
-    """Return the type that a text names; None where it is none of this endpoint's."""
+    """Return the type that a text names; None where it is none of this endpoint's.
+
+    Raises SqlError 131, 2750 or 1002 for a length, a precision or a scale that no type has.
+    """
     found = _TYPE.fullmatch(text)
     if not found:
         return None
@@ -41,18 +44,34 @@ def parse_type(text: str) -> SqlType | None:
     if name in _SYNONYMS:
         name, _, rest = _SYNONYMS[name].partition("(")
         first = first or rest.rstrip(")") or None
-    if name not in Kind.__members__.values() or (first and not first.isdigit() and first.lower() != "max"):
+    if name not in Kind.__members__.values() or (first and not first.isdecimal() and first.lower() != "max"):
         return None
     kind = Kind(name)
     if kind in _TEXTS:
-        return SqlType(kind, None if (first or "1").lower() == "max" else int(first or 1))
+        return SqlType(kind, None if (first or "1").lower() == "max" else _length(kind, int(first or 1)))
     if kind is Kind.DECIMAL:
-        return SqlType(kind, precision=int(first or 18), scale=int(second or 0))
+        precision = int(first or 18)
+        if not 1 <= precision <= 38:
+            raise SqlError(2750, f"Specified column precision {precision} is greater than the maximum precision of 38.")
+        return SqlType(kind, precision=precision, scale=_scale(int(second or 0), precision))
     if kind in _SCALED:
-        return SqlType(kind, scale=int(first) if first else 7)
+        return SqlType(kind, scale=_scale(int(first) if first else 7, 7))
     if kind is Kind.FLOAT and first and int(first) <= 24:
         return SqlType(Kind.REAL)
     return SqlType(kind)
+
+
+def _length(kind: Kind, length: int) -> int:
+    most = 4000 if kind in (Kind.NCHAR, Kind.NVARCHAR) else 8000
+    if not 1 <= length <= most:
+        raise SqlError(131, f"The size ({length}) given to the type '{kind.value}' exceeds the maximum ({most}).")
+    return length
+
+
+def _scale(scale: int, most: int) -> int:
+    if scale > most:
+        raise SqlError(1002, f"Specified scale {scale} is invalid.")
+    return scale
 
 
 def type_text(sql: SqlType) -> str:

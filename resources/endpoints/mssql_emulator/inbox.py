@@ -4,10 +4,11 @@ Here live the queue of packets, whole messages made of them and the attention si
 reads; what messages mean is said elsewhere. It may import the standard library, `packets` and `reading`.
 """
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from queue import Queue
+from queue import Full, Queue
 
 from resources.endpoints.mssql_emulator.packets import IGNORE, RESET, RESET_KEEPING, Kind, Packet, PacketReader
 from resources.endpoints.mssql_emulator.reading import ProtocolError
@@ -15,17 +16,19 @@ from resources.endpoints.mssql_emulator.reading import ProtocolError
 LONGEST_MESSAGE = 256 << 20
 """Bytes of a request; a bulk load, which is never held as a whole, may be longer."""
 _WAITING = 64
+_AGAIN = 0.05
+"""Seconds."""
 
 
-class Gone(Exception):
+class Gone(Exception):  # noqa: N818 - it says what happened, and no error did
     """The client has left."""
 
 
-class Attention(Exception):
+class Attention(Exception):  # noqa: N818 - it says what happened, and no error did
     """The client wants what runs to be stopped."""
 
 
-class Ignored(Exception):
+class Ignored(Exception):  # noqa: N818 - it says what happened, and no error did
     """The client has thrown away the message that it was sending."""
 
 
@@ -48,43 +51,54 @@ class Message:
 
 
 class Inbox:
-    """Packets in the order of their arrival. One thread calls `receive`, another takes."""
+    """Packets in the order of their arrival. One thread calls `receive`, another everything else."""
 
     def __init__(self, reader: PacketReader, interrupt: Callable[[], None]) -> None:
-        self.attention = threading.Event()
-        """Set while an attention signal is unanswered."""
+        """Take a function that stops what runs, and does nothing where nothing runs."""
         self._reader = reader
         self._interrupt = interrupt
         self._queue: Queue[Packet | Exception] = Queue(_WAITING)
-        self._closed = False
+        self._answered = threading.Event()
+        self._answered.set()
+        self._closed = threading.Event()
+        self._busy = False
+
+    @property
+    def attention(self) -> bool:
+        """Whether an attention signal is unanswered."""
+        return not self._answered.is_set()
+
+    def answered(self) -> None:
+        """Take note that an attention signal has its answer."""
+        self._answered.set()
 
     def receive(self) -> None:
         """Receive until the client leaves or breaks the protocol; either is the last that is taken."""
         last: Exception = Gone()
         try:
-            while not self._closed and (packet := self._reader.packet()):
+            while not self._closed.is_set() and (packet := self._reader.packet()):
                 if packet.kind is Kind.ATTENTION:
-                    self.attention.set()
-                    self._interrupt()
-                    self._queue.put(Attention())
+                    self._answered.clear()
+                    self._put(Attention())
+                    self._interrupt_until(self._answered)
                 else:
-                    self._queue.put(packet)
+                    self._put(packet)
         except ProtocolError as error:
             last = error
         except OSError:
             pass
-        if isinstance(last, Gone):
-            self._interrupt()
-        self._queue.put(last)
+        self._end(last)
 
     def close(self) -> None:
-        """Let `receive` end even where nobody takes any more. The socket must be shut down before."""
-        self._closed = True
+        """Let `receive` end as soon as the socket is shut down."""
+        self._closed.set()
+        self._answered.set()
         while not self._queue.empty():
             self._queue.get()
 
     def message(self) -> Message:
         """Wait for the next request. Raises Gone, Attention, Ignored, ProtocolError."""
+        self._busy = False
         first = packet = self._take()
         if first.kind is Kind.BULK:
             return Message(first, first.data)
@@ -95,6 +109,7 @@ class Inbox:
             size += len(packet.data)
             if size > LONGEST_MESSAGE:
                 raise ProtocolError(f"a message of more than {LONGEST_MESSAGE} bytes")
+        self._busy = True
         return Message(first, b"".join(parts))
 
     def rest(self, message: Message) -> Iterator[bytes]:
@@ -103,8 +118,35 @@ class Inbox:
         while True:
             yield packet.data
             if packet.last:
+                self._busy = True
                 return
             packet = self._next(message.first)
+
+    def _interrupt_until(self, settled: threading.Event) -> None:
+        """Stop what runs, again and again: what is about to begin cannot be stopped yet."""
+        self._interrupt()
+        while not settled.wait(_AGAIN):
+            self._interrupt()
+
+    def _end(self, last: Exception) -> None:
+        """Hand over the last that is taken, however long it takes."""
+        while not self._closed.is_set():
+            self._interrupt()
+            with contextlib.suppress(Full):
+                self._queue.put(last, timeout=_AGAIN)
+                break
+        self._interrupt_until(self._closed)
+
+    def _put(self, arrived: Packet | Exception) -> None:
+        """Hand over, as fast as it is taken. Raises ProtocolError where a client sends ahead while a request runs."""
+        while not self._closed.is_set():
+            try:
+                self._queue.put(arrived, timeout=_AGAIN)
+            except Full:
+                if self._busy:
+                    raise ProtocolError("requests that do not wait for the answer to the one before") from None
+            else:
+                return
 
     def _next(self, first: Packet) -> Packet:
         packet = self._take()

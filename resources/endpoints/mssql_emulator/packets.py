@@ -121,7 +121,7 @@ class PacketWriter:
         room = self.size - HEADER.size
         # The packet that ends the message must hold something, so one byte at least stays behind.
         whole = len(body) if last else (len(body) - 1) // room * room
-        parts = []
+        parts: list[bytes] = []
         for begin in range(0, whole, room) if whole else (0,):
             part = body[begin : min(begin + room, whole)]
             self._number = (self._number + 1) % 256

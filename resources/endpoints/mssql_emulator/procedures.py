@@ -101,7 +101,7 @@ class Procedures:
 
     def datatype_info(self, arguments: "_Arguments") -> Iterator[Outcome]:
         """sp_datatype_info_100 @data_type, @ODBCVer: tell about types."""
-        yield results.datatype_info(arguments.value(0, "@data_type", 0), arguments.value(1, "@odbcver", 2))
+        yield results.datatype_info(arguments.number(0, "@data_type", 0), arguments.number(1, "@odbcver", 2))
 
     def table_collations(self, arguments: "_Arguments") -> Iterator[Outcome]:
         """sp_tablecollations_100 @object: tell the collations of a table's columns."""
@@ -196,6 +196,12 @@ class _Arguments:
                 "which was not supplied.",
             )
         return default
+
+    def number(self, place: int, name: str, default: int) -> int:
+        value = self.value(place, name, default)
+        if not isinstance(value, int):
+            raise SqlError(214, f"Procedure expects parameter '{name}' of type 'int'.")
+        return value
 
     def text(self, place: int, name: str, default: object = _REQUIRED) -> str:
         value = self.value(place, name, default)

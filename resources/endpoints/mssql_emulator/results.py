@@ -8,6 +8,7 @@ sp-describe-undeclared-parameters-transact-sql).
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import pyarrow as pa
 
@@ -56,7 +57,7 @@ _TYPE_COLUMNS = (
 
 # Name, ODBC 3 type, precision, literal prefix and suffix, parameters, searchable, unsigned, least and greatest scale,
 # verbose type and its part (date and time), radix, number of the type among user types.
-_TYPES: tuple[tuple, ...] = (
+_TYPES: tuple[tuple[Any, ...], ...] = (
     ("datetimeoffset", -155, 34, "'", "'", "scale               ", 3, None, 0, 7, -155, 0, None, 0),
     ("time", -154, 16, "'", "'", "scale               ", 3, None, 0, 7, -154, 0, None, 0),
     ("xml", -152, 0, "N'", "'", None, 0, None, None, None, -152, None, None, 0),
@@ -104,10 +105,8 @@ def datatype_info(data_type: int, odbc_version: int) -> ResultSet:
         verbose, part, radix, user = rest
         text = prefix in ("'", "N'") and number not in (-155, -154, -11, 91, 93)
         money, counts = int("money" in name), 0 if unsigned is not None else None
-        rows.append(
-            (name, told, precision, prefix, suffix, parameters, 1, int(text), searchable, unsigned, money, counts)
-            + (name, low, high, verbose, part, radix, None, user)
-        )
+        head = (name, told, precision, prefix, suffix, parameters, 1, int(text), searchable, unsigned, money, counts)
+        rows.append((*head, name, low, high, verbose, part, radix, None, user))
     return table(_TYPE_COLUMNS, rows)
 
 
@@ -205,18 +204,17 @@ def _length(sql: SqlType) -> int:
     return -1 if sql.length is None else sql.length * (2 if sql.kind in WIDE else 1)
 
 
+_COLLATED = (COLLATION, "Latin1_General_100_BIN2_UTF8")
+
+
 def table_collations(columns: Sequence[ResultColumn]) -> ResultSet:
     """Return what sp_tablecollations_100 says of a table's columns: a collation where they are text."""
-    texts = (Kind.CHAR, Kind.VARCHAR, Kind.NCHAR, Kind.NVARCHAR)
     told = (("colid", _INT), ("name", _NAME), ("tds_collation_100", SqlType(Kind.BINARY, 5)), ("collation_100", _NAME))
+    texts = (Kind.CHAR, Kind.VARCHAR, Kind.NCHAR, Kind.NVARCHAR)
     return table(
         told,
         [
-            (
-                number,
-                column.name,
-                *((COLLATION, "Latin1_General_100_BIN2_UTF8") if column.type.kind in texts else (None, None)),
-            )
+            (number, column.name, *(_COLLATED if column.type.kind in texts else (None, None)))
             for number, column in enumerate(columns, 1)
         ],
     )

@@ -7,6 +7,7 @@ Source: MS-TDS 2.2.6.6 (https://learn.microsoft.com/openspecs/windows_protocols/
 """
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -93,7 +94,7 @@ def _procedure(reader: Reader) -> str:
 
 
 def _values(reader: Reader) -> list[_Value]:
-    values = []
+    values: list[_Value] = []
     while reader.left and reader.data[reader.place] not in _SEPARATORS:
         name = reader.b_varchar()
         status = reader.u8()
@@ -111,7 +112,7 @@ def _values(reader: Reader) -> list[_Value]:
     return values
 
 
-def _decoded(message: bytes, values: list[_Value]):
+def _decoded(message: bytes, values: list[_Value]) -> Iterator[object]:
     """Yield the values in their order, as Python values."""
     groups: dict[TypeInfo, list[int]] = defaultdict(list)
     for number, value in enumerate(values):

@@ -196,7 +196,8 @@ def _table_at(data: bytes, places: np.ndarray, width: int) -> np.ndarray:
     if not len(places):
         return np.empty((0, width), np.uint8)
     everywhere = np.ndarray(len(data) - width + 1, f"V{width}", data, strides=(1,))
-    return everywhere[places].view(np.uint8).reshape(-1, width)
+    table: np.ndarray = everywhere[places].view(np.uint8)
+    return table.reshape(-1, width)
 
 
 def _numbers_at(data: bytes, places: np.ndarray, width: int) -> np.ndarray:
@@ -206,7 +207,7 @@ def _numbers_at(data: bytes, places: np.ndarray, width: int) -> np.ndarray:
 
 
 def _taken(data: bytes, begins: np.ndarray, ends: np.ndarray, null: np.ndarray) -> pa.Array:
-    """Copy values of any length: the data, cut at their begins and ends, is a column of which every other one counts."""
+    """Copy values of any length: the data, cut at begins and ends, is a column of which every other value counts."""
     if not len(begins):
         return pa.array([], pa.binary())
     bounds = np.stack([begins, np.where(null, begins, ends)], axis=1).reshape(-1).astype(np.int32)

@@ -22,7 +22,7 @@ def encode_text(array: pa.Array, info: TypeInfo) -> tuple[np.ndarray, np.ndarray
     data, offsets = _layout(array)
     if info.sql.kind not in WIDE:
         return data, np.diff(offsets)
-    wide = np.frombuffer(str(data, "utf-8").encode("utf-16-le"), np.uint8)
+    wide = np.frombuffer(data.tobytes().decode().encode("utf-16-le"), np.uint8)
     if len(wide) == 2 * len(data):
         return wide, 2 * np.diff(offsets)
     # A character takes one unit of UTF-16, or two where UTF-8 takes four bytes.

@@ -7,6 +7,7 @@ Source: MS-TDS 2.2.5.4 to 2.2.5.6 (https://learn.microsoft.com/openspecs/windows
 """
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -44,7 +45,7 @@ class TypeInfo:
     width: int = 0
     """Bytes of a value, where all have the same (a decimal may be shorter); 0 elsewhere."""
     utf8: bool = True
-    """Whether the bytes of a char or varchar are UTF-8; else they are Windows-1252, the code page of language 0x0409."""
+    """Whether the bytes of a char or varchar are UTF-8; else Windows-1252, the code page of language 0x0409."""
 
 
 _WIDTHS = {
@@ -163,31 +164,20 @@ def write_type(sql: SqlType) -> bytes:
 def read_type(reader: Reader) -> TypeInfo:
     """Read a TYPE_INFO. Raises ProtocolError for a type that SQL Server 2022 has and this endpoint has not."""
     token = reader.u8()
-    if token in _BARE:
-        kind, width = _BARE[token]
-        return TypeInfo(SqlType(kind), Framing.BARE, width)
-    if token == 0x1F:
-        return TypeInfo(SqlType(Kind.NVARCHAR, 4000), Framing.BARE)
-    if token in _BY_SCALE:
-        return type_info(SqlType(_BY_SCALE[token], scale=_at_most(reader.u8(), 7, "a scale")))
-    if token == 0x28:
-        return type_info(SqlType(Kind.DATE))
-    if token in (0x6A, 0x6C, 0x37, 0x3F):
-        return _read_decimal(reader)
-    if token in _BY_LENGTH:
-        return _read_text(reader, _BY_LENGTH[token], reader.u16())
-    if token in _OLD:
-        info = _read_text(reader, _OLD[token], reader.u8())
-        return TypeInfo(info.sql, Framing.BYTE, utf8=info.utf8)
-    if token in _LONG:
-        _at_most(reader.u32(), 0x7FFFFFFF, "a length")
-        info = _read_text(reader, _LONG[token], MAX)
-        return TypeInfo(info.sql, Framing.LONG, utf8=info.utf8)
-    if token == 0xF1:
-        return _read_xml(reader)
-    if token in {token for token, _ in _BY_WIDTH}:
-        return _read_sized(reader, token)
-    raise ProtocolError(f"type 0x{token:02X} ({_REFUSED.get(token, 'unknown')}) is not supported by this endpoint")
+    read = _READERS.get(token)
+    if read is None:
+        raise ProtocolError(f"type 0x{token:02X} ({_REFUSED.get(token, 'unknown')}) is not supported by this endpoint")
+    return read(reader, token)
+
+
+def _read_bare(_: Reader, token: int) -> TypeInfo:
+    kind, width = _BARE[token]
+    return TypeInfo(SqlType(kind), Framing.BARE, width)
+
+
+def _read_null(_: Reader, __: int) -> TypeInfo:
+    """The type of a NULL that has none."""
+    return TypeInfo(SqlType(Kind.NVARCHAR, 4000), Framing.BARE)
 
 
 def _read_sized(reader: Reader, token: int) -> TypeInfo:
@@ -198,7 +188,15 @@ def _read_sized(reader: Reader, token: int) -> TypeInfo:
     return TypeInfo(SqlType(kind), Framing.BYTE, width)
 
 
-def _read_decimal(reader: Reader) -> TypeInfo:
+def _read_scaled(reader: Reader, token: int) -> TypeInfo:
+    return type_info(SqlType(_BY_SCALE[token], scale=_at_most(reader.u8(), 7, "a scale")))
+
+
+def _read_date(_: Reader, __: int) -> TypeInfo:
+    return type_info(SqlType(Kind.DATE))
+
+
+def _read_decimal(reader: Reader, _: int) -> TypeInfo:
     # The size follows from the precision; a client of Microsoft's says 106 here.
     reader.u8()
     precision = _at_most(reader.u8(), 38, "the precision of a decimal")
@@ -206,7 +204,22 @@ def _read_decimal(reader: Reader) -> TypeInfo:
     return type_info(SqlType(Kind.DECIMAL, precision=max(precision, 1), scale=scale))
 
 
-def _read_text(reader: Reader, kind: Kind, size: int) -> TypeInfo:
+def _read_text(reader: Reader, token: int) -> TypeInfo:
+    return _text(reader, _BY_LENGTH[token], reader.u16())
+
+
+def _read_old(reader: Reader, token: int) -> TypeInfo:
+    info = _text(reader, _OLD[token], reader.u8())
+    return TypeInfo(info.sql, Framing.BYTE, utf8=info.utf8)
+
+
+def _read_long(reader: Reader, token: int) -> TypeInfo:
+    _at_most(reader.u32(), 0x7FFFFFFF, "a length")
+    info = _text(reader, _LONG[token], MAX)
+    return TypeInfo(info.sql, Framing.LONG, utf8=info.utf8)
+
+
+def _text(reader: Reader, kind: Kind, size: int) -> TypeInfo:
     utf8 = True if kind in BINARIES else bool(int.from_bytes(reader.take(5)[:4], "little") & _UTF8)
     if size == MAX:
         return TypeInfo(SqlType(kind), Framing.PLP, utf8=utf8)
@@ -215,10 +228,27 @@ def _read_text(reader: Reader, kind: Kind, size: int) -> TypeInfo:
     return TypeInfo(SqlType(kind, max(length, 1)), Framing.SHORT, utf8=utf8)
 
 
-def _read_xml(reader: Reader) -> TypeInfo:
+def _read_xml(reader: Reader, _: int) -> TypeInfo:
     if reader.u8():
-        reader.b_varchar(), reader.b_varchar(), reader.text(reader.u16())
+        # The name of a schema collection: database, owner, collection.
+        reader.b_varchar()
+        reader.b_varchar()
+        reader.text(reader.u16())
     return type_info(SqlType(Kind.XML))
+
+
+_READERS: dict[int, Callable[[Reader, int], TypeInfo]] = {
+    0x1F: _read_null,
+    0x28: _read_date,
+    0xF1: _read_xml,
+    **dict.fromkeys((0x6A, 0x6C, 0x37, 0x3F), _read_decimal),
+    **dict.fromkeys(_BARE, _read_bare),
+    **dict.fromkeys(_BY_SCALE, _read_scaled),
+    **dict.fromkeys(_BY_LENGTH, _read_text),
+    **dict.fromkeys(_OLD, _read_old),
+    **dict.fromkeys(_LONG, _read_long),
+    **dict.fromkeys((token for token, _ in _BY_WIDTH), _read_sized),
+}
 
 
 def _at_most(number: int, most: int, what: str) -> int:
