@@ -46,7 +46,10 @@ def parse_type(text: str) -> SqlType | None:
         first = first or rest.rstrip(")") or None
     if name not in Kind.__members__.values() or (first and not first.isdecimal() and first.lower() != "max"):
         return None
-    kind = Kind(name)
+    return _with_arguments(Kind(name), first, second)
+
+
+def _with_arguments(kind: Kind, first: str | None, second: str | None) -> SqlType:
     if kind in _TEXTS:
         return SqlType(kind, None if (first or "1").lower() == "max" else _length(kind, int(first or 1)))
     if kind is Kind.DECIMAL:
