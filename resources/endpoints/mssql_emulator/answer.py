@@ -92,11 +92,17 @@ class Answer:
             self._writer.flush()
         self.done(token, rows=rows, select=True)
 
-    def error(self, error: SqlError, token: Done, status: int = 0) -> None:
+    def error(self, error: SqlError, token: Done) -> None:
         """Write an error, and that what it befell has ended."""
         self.rolled_back = True
         self.put(tokens.error(error))
-        self.done(token, status | Status.ERROR)
+        self.done(token, Status.ERROR)
+
+    def failed_call(self, error: SqlError, status: int) -> None:
+        """Write an error, and that the procedure it befell has ended."""
+        self.error(error, Done.IN_PROCEDURE)
+        self.put(tokens.return_status(error.number))
+        self.done(Done.PROCEDURE, status | Status.ERROR)
 
     def _settle(self, *, more: bool) -> None:
         held, self._held = self._held, None

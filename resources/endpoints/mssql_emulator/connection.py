@@ -136,7 +136,7 @@ class Connection:
         try:
             message = self._inbox.message()
             if message.reset:
-                self._begin_anew()
+                self._begin_anew(message)
             goes_on = self._request(message, answer)
             self._tell_transaction(answer)
             answer.end()
@@ -221,9 +221,7 @@ class Connection:
             outputs = answer.outcomes(self._procedures.run(call), Done.IN_PROCEDURE)
         except SqlError as error:
             self._stop_if_asked()
-            answer.put(tokens.error(error))
-            answer.put(tokens.return_status(error.number))
-            answer.done(Done.PROCEDURE, status | Status.ERROR)
+            answer.failed_call(error, status)
             return error.severity < _CLOSES
         answer.put(tokens.return_status(0))
         for output in sorted((o for o in outputs if isinstance(o, Returned)), key=lambda output: output.ordinal):
@@ -259,9 +257,11 @@ class Connection:
             raise broken[0]
         return True
 
-    def _begin_anew(self) -> None:
+    def _begin_anew(self, message: Message) -> None:
         """Give a pooled connection a fresh session, as its next user expects."""
         assert self._login
+        if message.keeps_transaction and self._depth():
+            raise ProtocolError("a reset that keeps the transaction, which this endpoint cannot")
         self._known().close()
         self._session = self._engine.login(self._login.user, self._login.password, self._login.database)
         self._procedures, self._load, self._descriptor, self._reset = Procedures(self._session), None, 0, True

@@ -49,6 +49,11 @@ class Message:
         """Whether the session is to begin anew before."""
         return bool(self.first.status & (RESET | RESET_KEEPING))
 
+    @property
+    def keeps_transaction(self) -> bool:
+        """Whether the transaction is to outlive that beginning."""
+        return bool(self.first.status & RESET_KEEPING)
+
 
 class Inbox:
     """Packets in the order of their arrival. One thread calls `receive`, another everything else."""

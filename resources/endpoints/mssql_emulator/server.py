@@ -13,6 +13,8 @@ from resources.endpoints.mssql_emulator.connection import Connection
 from resources.endpoints.mssql_emulator.engine import Engine
 
 _WAITING = 256
+_PAUSE = 0.05
+"""Seconds before the next client is accepted where one could not be."""
 
 
 class TdsServer:
@@ -26,7 +28,7 @@ class TdsServer:
         self._numbers = itertools.count(51)
         self._served: dict[Connection, threading.Thread] = {}
         self._lock = threading.Lock()
-        self._stopped = False
+        self._stopped = threading.Event()
         self._acceptor = threading.Thread(target=self._accept, name="tds-acceptor", daemon=True)
 
     def start(self) -> None:
@@ -36,7 +38,7 @@ class TdsServer:
     def stop(self) -> None:
         """Close the port, cut every connection and wait for their threads. Safe to call twice."""
         with self._lock:
-            self._stopped = True
+            self._stopped.set()
             served = dict(self._served)
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
@@ -52,13 +54,16 @@ class TdsServer:
         while True:
             try:
                 client, _ = self._listener.accept()
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             except OSError:
-                return
-            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                # A client that has left again, or too many open files: neither ends the server.
+                if self._stopped.wait(_PAUSE):
+                    return
+                continue
             connection = Connection(client, self._engine, next(self._numbers))
             thread = threading.Thread(target=self._serve, args=(connection,), name="tds-connection", daemon=True)
             with self._lock:
-                if self._stopped:
+                if self._stopped.is_set():
                     connection.close()
                     return
                 self._served[connection] = thread
