@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test dev lint format docs bench screenshots constraints clean
+.PHONY: help setup run test fuzz dev lint format docs bench screenshots constraints clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,6 +29,9 @@ run: $(STAMP)  ## certify every case that can run on local services; ends with t
 
 test: $(STAMP)  ## the tests, with real embedded services
 	$(BIN)/python -m pytest $(ARGS)
+
+fuzz: $(STAMP)  ## throw 100,000 malformed conversations at the local SQL Server endpoint
+	$(BIN)/python -m tests.tds_fuzz $(or $(ARGS),100000)
 
 dev: $(STAMP)  ## the Dagster UI, on the same instance as `matrix run`
 	mkdir -p .dagster && ln -sf ../dagster.yaml .dagster/dagster.yaml

@@ -296,7 +296,7 @@ def _exec(_: MemorySession, rest: str, parameters: Sequence[Parameter]) -> Itera
     if not outputs:
         yield _one_row([ResultColumn("call", SqlType(Kind.NVARCHAR))], [rest])
     for p in outputs:
-        yield OutputValue(Parameter(p.name, p.type, 42 if p.type.kind is Kind.INT else None, True))
+        yield OutputValue(Parameter(p.name, p.type, 42 if p.type.kind in (Kind.INT, Kind.BIGINT) else None, True))
 
 
 def _transactions(session: MemorySession, _: str, __: Sequence[Parameter]) -> Iterator[Outcome]:

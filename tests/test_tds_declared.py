@@ -83,3 +83,11 @@ def test_a_value_is_converted_to_its_declared_type():
 def test_a_value_that_does_not_fit_its_declared_type_is_error_8114():
     with pytest.raises(SqlError, match="Error converting data type int to tinyint"):
         bind(parse_declarations("@a tinyint"), [Parameter("", INT, 256)])
+
+
+def test_values_are_bound_by_name_in_any_order_and_an_unknown_name_is_error_8145():
+    declared = parse_declarations("@a int, @b int")
+    bound = bind(declared, [Parameter("@B", INT, 2), Parameter("@a", INT, 1)])
+    assert [(parameter.name, parameter.value) for parameter in bound] == [("@a", 1), ("@b", 2)]
+    with pytest.raises(SqlError, match="@c is not a parameter"):
+        bind(declared, [Parameter("@a", INT, 1), Parameter("@c", INT, 2)])

@@ -6,7 +6,7 @@ may import pyarrow, the standard library and `engine`.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from functools import lru_cache
 
 import pyarrow as pa
 
@@ -111,27 +111,36 @@ def _split(text: str) -> Iterator[str]:
 def bind(declared: Sequence[tuple[str, SqlType | None, bool]], values: Sequence[Parameter]) -> list[Parameter]:
     """Give values the names and types they were declared with.
 
-    Raises SqlError 8178 for a parameter without a value, 8144 for a value too many, 8114 for one that does not convert.
+    Raises SqlError 8178 for a parameter without a value, 8144 for a value too many, 8145 for one of another name and
+    8114 for one that does not convert.
     """
     if len(values) > len(declared):
         raise SqlError(8144, "Procedure or function has too many arguments specified.")
     by_name = {value.name.lower(): value for value in values if value.name}
+    for unknown in by_name.keys() - {name.lower() for name, _, _ in declared}:
+        raise SqlError(8145, f"{unknown} is not a parameter of the statement.")
     bound = []
     for place, (name, sql, output) in enumerate(declared):
-        value = by_name.get(name.lower()) or (values[place] if place < len(values) else None)
+        value = by_name.get(name.lower())
+        if value is None and place < len(values) and not values[place].name:
+            value = values[place]
         if value is None:
             raise SqlError(8178, f"The parameterized query expects the parameter '{name}', which was not supplied.")
-        bound.append(replace(_converted(value, sql), name=name, output=output and value.output))
+        sql = sql or value.type
+        bound.append(Parameter(name, sql, _converted(value, sql), output and value.output))
     return bound
 
 
-def _converted(value: Parameter, sql: SqlType | None) -> Parameter:
-    if sql is None or sql.arrow == value.type.arrow:
-        return replace(value, type=sql or value.type)
-    if value.value is None:
-        return replace(value, type=sql)
+@lru_cache(1024)
+def _alike(one: SqlType, other: SqlType) -> bool:
+    """Whether values of two types are the same Python values."""
+    return bool(one.arrow == other.arrow)
+
+
+def _converted(value: Parameter, sql: SqlType) -> object:
+    if value.value is None or _alike(value.type, sql):
+        return value.value
     try:
-        converted = pa.scalar(value.value, value.type.arrow).cast(sql.arrow).as_py()
+        return pa.scalar(value.value, value.type.arrow).cast(sql.arrow).as_py()
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         raise SqlError(8114, f"Error converting data type {value.type.kind.value} to {sql.kind.value}.") from None
-    return replace(value, type=sql, value=converted)

@@ -6,7 +6,6 @@ and the modules of the wire below it.
 Source: MS-TDS 2.2.6.6 (https://learn.microsoft.com/openspecs/windows_protocols/ms-tds).
 """
 
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -54,12 +53,15 @@ class Call:
 
 
 @dataclass(frozen=True)
-class _Value:
+class _Head:
+    """What stands before a value."""
+
+    data: bytes
     name: str
     output: bool
     info: TypeInfo
-    begin: int
-    end: int
+    group: list[tuple[int, int, int]]
+    """Number, begin and end of all values of this type in the request."""
 
 
 def parse_calls(message: bytes) -> list[Call]:
@@ -68,19 +70,21 @@ def parse_calls(message: bytes) -> list[Call]:
     Values of one type are decoded together, over all calls: a client that executes many times sends the same types.
     """
     reader = without_headers(message)
-    calls: list[tuple[Call, list[_Value]]] = []
+    calls: list[tuple[str, list[_Head]]] = []
+    parser = _Parser(reader)
     while reader.left:
         if calls and message[reader.place] in _SEPARATORS:
             reader.u8()
             if not reader.left:
                 break
-        call = Call(_procedure(reader))
+        procedure = _procedure(reader)
         reader.u16()
-        calls.append((call, _values(reader)))
-    decoded = _decoded(message, [value for _, values in calls for value in values])
-    for call, values in calls:
-        call.parameters.extend(Parameter(v.name, v.info.sql, next(decoded), v.output) for v in values)
-    return [call for call, _ in calls]
+        calls.append((procedure, list(parser.parameters())))
+    values = parser.values()
+    return [
+        Call(procedure, [Parameter(head.name, head.info.sql, next(values), head.output) for head in heads])
+        for procedure, heads in calls
+    ]
 
 
 def _procedure(reader: Reader) -> str:
@@ -93,35 +97,56 @@ def _procedure(reader: Reader) -> str:
     return _BY_NUMBER[number]
 
 
-def _values(reader: Reader) -> list[_Value]:
-    values: list[_Value] = []
-    while reader.left and reader.data[reader.place] not in _SEPARATORS:
+class _Parser:
+    """Parameters of all calls of a request, with the places of their values."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._count = 0
+        self._groups: dict[TypeInfo, list[tuple[int, int, int]]] = {}
+        self._heads: dict[int, _Head] = {}
+
+    def parameters(self) -> Iterator[_Head]:
+        """Read the parameters of a call. One that has the same head as its like in the call before is not read anew."""
+        reader, data = self._reader, self._reader.data
+        place = 0
+        while reader.left and data[reader.place] not in _SEPARATORS:
+            head = self._heads.get(place)
+            if head and data.startswith(head.data, reader.place):
+                reader.place += len(head.data)
+            else:
+                head = self._heads[place] = self._head()
+            place += 1
+            begin = reader.place
+            try:
+                reader.place = value_end(data, begin, head.info)
+            except IndexError:
+                raise ProtocolError(f"the value of parameter {head.name or place} does not end") from None
+            if reader.left < 0:
+                raise ProtocolError(f"the value of parameter {head.name or place} does not end")
+            head.group.append((self._count, begin, reader.place))
+            self._count += 1
+            yield head
+
+    def _head(self) -> _Head:
+        reader = self._reader
+        begin = reader.place
         name = reader.b_varchar()
         status = reader.u8()
         if status & _ENCRYPTED:
             raise ProtocolError(f"parameter {name} is encrypted, which this endpoint never asks for")
         info = read_type(reader)
-        begin = reader.place
-        try:
-            reader.place = value_end(reader.data, begin, info)
-        except IndexError:
-            raise ProtocolError(f"the value of parameter {name or len(values) + 1} does not end") from None
-        if reader.left < 0:
-            raise ProtocolError(f"the value of parameter {name or len(values) + 1} does not end")
-        values.append(_Value(name, bool(status & _OUTPUT), info, begin, reader.place))
-    return values
+        group = self._groups.setdefault(info, [])
+        return _Head(reader.data[begin : reader.place], name, bool(status & _OUTPUT), info, group)
 
-
-def _decoded(message: bytes, values: list[_Value]) -> Iterator[object]:
-    """Yield the values in their order, as Python values."""
-    groups: dict[TypeInfo, list[int]] = defaultdict(list)
-    for number, value in enumerate(values):
-        groups[value.info].append(number)
-    found: list[object] = [None] * len(values)
-    data = message + PADDING
-    for info, numbers in groups.items():
-        begins = np.array([values[number].begin for number in numbers], np.int64)
-        ends = np.array([values[number].end for number in numbers], np.int64)
-        for number, value in zip(numbers, decode_column(data, begins, ends, info).to_pylist(), strict=True):
-            found[number] = value
-    yield from found
+    def values(self) -> Iterator[object]:
+        """Yield the values in their order, as Python values."""
+        found: list[object] = [None] * self._count
+        data = self._reader.data + PADDING
+        for info, group in self._groups.items():
+            numbers, begins, ends = np.array(group, np.int64).T.copy()
+            for number, value in zip(
+                numbers.tolist(), decode_column(data, begins, ends, info).to_pylist(), strict=True
+            ):
+                found[number] = value
+        yield from found
