@@ -61,9 +61,7 @@ class Connection:
         finally:
             self._inbox.close()
             # The session first: whoever sees the connection end may count on its locks being gone.
-            if self._session:
-                with contextlib.suppress(SqlError):
-                    self._session.close()
+            self._end_session()
             self.close()
             receiver.join()
 
@@ -77,8 +75,16 @@ class Connection:
         if self._session:
             try:
                 self._session.cancel()
-            except SqlError:
+            except Exception:
+                # Whatever the engine met with, the receiving thread must hear what the client sends next.
                 _LOG.exception("cancelling failed")
+
+    def _end_session(self) -> None:
+        if self._session:
+            try:
+                self._session.close()
+            except Exception:
+                _LOG.exception("a session did not end well")
 
     def _say_goodbye(self, error: SqlError) -> None:
         with contextlib.suppress(OSError):
