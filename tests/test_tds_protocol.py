@@ -188,6 +188,17 @@ def test_a_prepared_statement_is_executed_many_times_in_one_request(client, engi
     assert errors(client.ask(raw.rpc(calls[0])))[0][0] == 8179
 
 
+def test_calls_of_one_request_may_bind_different_types(client):
+    prepared = client.ask(
+        raw.rpc(raw.call(11, raw.integer(None, output=True), raw.nvarchar("@a nvarchar(9)"), raw.nvarchar("ECHO")))
+    )
+    handle = raw.integer(handle_of(prepared))
+    calls = [raw.call(12, handle, value) for value in (raw.integer(7), raw.nvarchar("seven"), raw.integer(8))]
+    answer = client.ask(raw.rpc(*calls))
+    rows = [b"\xd1" + struct.pack("<H", 2 * len(text)) + text.encode("utf-16-le") for text in ("7", "seven", "8")]
+    assert [row in answer for row in rows] == [True] * 3
+
+
 def test_one_failing_call_does_not_stop_those_after_it(client):
     calls = [raw.call(12, raw.integer(99)), raw.named_call("dbo.load")]
     answer = client.ask(raw.rpc(*calls))
@@ -284,8 +295,16 @@ def test_names_of_any_kind_are_taken_from_the_announcement(client):
 
 def test_a_refused_row_leaves_the_connection_in_order(client, engine_and_port):
     client.ask(raw.batch("INSERT BULK orders ([id] bigint)"))
-    answer = client.ask(raw.packets(raw.BULK, BULK + ROW + b"\xd1\0" + DONE_ATTENTION.replace(b"\x20", b"\0")))
+    rows = BULK + ROW + b"\xd1\0" + DONE_ATTENTION.replace(b"\x20", b"\0")
+    answer = client.ask(raw.packets(raw.BULK, rows, size=11))
     assert errors(answer)[0][0] == 515
+    assert b"\xd1" in client.ask(raw.batch("TRANSACTIONS"))
+
+
+def test_the_rows_behind_a_wrong_head_are_passed_over(client):
+    client.ask(raw.batch("INSERT BULK orders ([id] bigint, [at] datetime2(6))"))
+    answer = client.ask(raw.packets(raw.BULK, BULK + ROW * 1000, size=50))
+    assert errors(answer)[0][0] == 4816
     assert b"\xd1" in client.ask(raw.batch("TRANSACTIONS"))
 
 
