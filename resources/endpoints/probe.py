@@ -5,6 +5,7 @@ It may import `matrix_defs` and, inside the probes, the drivers.
 """
 
 import logging
+import socket
 from contextlib import closing
 from dataclasses import replace
 
@@ -39,6 +40,38 @@ def postgres(endpoint: Endpoint) -> Endpoint:
     except psycopg.Error as error:
         raise unavailable(endpoint, str(error)) from None
     return replace(endpoint, version=version.split()[0])
+
+
+def mssql(endpoint: Endpoint) -> Endpoint:
+    """Return the endpoint with what answers there and what it lets the login do. Raises SystemUnavailableError.
+
+    The driver says of a server that is down no more than a number, so the port is knocked at first.
+    """
+    from resources.mssql import driver
+
+    driver.load_all()
+    from resources.mssql.writers import choose
+
+    choose(endpoint.options.get("writer", "fastest"))
+    try:
+        socket.create_connection((endpoint.host, endpoint.port), CONNECT_SECONDS).close()
+    except OSError as error:
+        raise unavailable(endpoint, error.strerror or str(error)) from None
+    with closing(driver.connect(endpoint, CONNECT_SECONDS)) as connection:
+        banner, version = connection.execute(
+            "SELECT @@VERSION, CAST(SERVERPROPERTY('ProductVersion') AS NVARCHAR(128))"
+        ).fetchone()
+        if not banner.startswith("Microsoft "):
+            return replace(endpoint, engine=banner.splitlines()[0], version=version, emulator=True)
+        granted = driver.granted(connection, ("CREATE SCHEMA", "CREATE TABLE", "ALTER ANY DATASPACE"))
+    missing = [name for name in ("CREATE SCHEMA", "CREATE TABLE") if name not in granted]
+    if missing:
+        raise SystemUnavailableError(
+            f"mssql: {endpoint.user} may not {' or '.join(missing)} in database {endpoint.database};"
+            f" run in it: ALTER ROLE db_ddladmin ADD MEMBER [{endpoint.user}]"
+        )
+    switch = "yes" if "ALTER ANY DATASPACE" in granted else "no"
+    return replace(endpoint, version=version, options={**endpoint.options, "partition_switch": switch})
 
 
 def clickhouse(endpoint: Endpoint) -> Endpoint:

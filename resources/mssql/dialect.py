@@ -1,6 +1,7 @@
 """T-SQL: what SQL Server says differently from the common SQL of `resources.sql`.
 
-Here lives text alone; connections and types live beside it. It may import `matrix_defs`, `sql` and its types table.
+Here lives text alone; how partitions are exchanged is said in `partitions`, connections and types live beside it. It
+may import those, `matrix_defs` and `sql`.
 
 No step is a MERGE, which needs HOLDLOCK to be safe (https://learn.microsoft.com/sql/t-sql/statements/merge-transact-sql):
 each is a DELETE, an UPDATE or an INSERT, in one transaction that any error ends.
@@ -11,8 +12,9 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import ClassVar
 
-from matrix_defs.ports import LoadTarget
-from matrix_defs.table import Column, LogicalType
+from matrix_defs.ports import LoadTarget, Partitions
+from matrix_defs.table import Column, LogicalType, TableSpec
+from resources.mssql import partitions
 from resources.mssql.types import SHORT_TEXT, TYPES
 from resources.sql import Dialect
 from resources.sql_plan import Plan, Statement, Tally
@@ -23,6 +25,8 @@ _DROP_TABLES = (
     "FROM sys.tables AS t JOIN sys.schemas AS s ON s.schema_id = t.schema_id WHERE s.name = {name}); "
     "EXEC sys.sp_executesql @drop"
 )
+
+_TABLE, _NAMES = r"\[\w+\]\.\[\w+\]", r"(t\.)?\[\w+\](, (t\.)?\[\w+\])*"
 
 
 class MssqlDialect(Dialect):
@@ -35,9 +39,19 @@ class MssqlDialect(Dialect):
             re.escape(_DROP_TABLES).replace(re.escape("{name}"), r"N'\w+'"),
             "https://learn.microsoft.com/sql/relational-databases/system-stored-procedures/sp-executesql-transact-sql",
         ),
+        (
+            rf"INSERT INTO {_TABLE} WITH \(TABLOCK\) \({_NAMES}\) SELECT {_NAMES} FROM {_TABLE} AS t"
+            r"( WHERE t\.\[\w+\] = CAST\('[\d-]+' AS DATE\))?",
+            "https://learn.microsoft.com/sql/t-sql/statements/insert-transact-sql",
+        ),
+        *partitions.TEMPLATES,
     )
     begin = ("SET XACT_ABORT ON", "BEGIN TRANSACTION")
     commit = ("COMMIT TRANSACTION",)
+
+    def __init__(self, *, partition_switch: bool = True) -> None:
+        self._partition_switch = partition_switch
+        """Partitioned targets are made on a partition scheme, and whole partitions change places."""
 
     def quote(self, name: str) -> str:
         """Return the name in brackets."""
@@ -59,27 +73,67 @@ class MssqlDialect(Dialect):
             return definition.replace(self.types[LogicalType.TEXT].ddl, SHORT_TEXT, 1)
         return definition
 
+    # ------------------------------------------------------------------ tables
+
+    def create(self, relation: str, columns: Sequence[Column], *constraints: str) -> str:
+        """Return the statement that creates a table of these columns."""
+        return f"CREATE TABLE {relation} ({', '.join([*map(self.definition, columns), *constraints])})"
+
+    def create_keyed(self, namespace: str, table: TableSpec) -> str:
+        """Return the statement that creates a table with its primary key, which Change Tracking asks for.
+
+        A unique index takes texts for equal that differ by trailing blanks, so the key has their lengths too.
+        """
+        text = [column.name for column in table.key_columns if column.type is LogicalType.TEXT]
+        length = {name: self.quote(f"{name}__length") for name in text}
+        computed = [f"{length[name]} AS DATALENGTH({self.quote(name)}) PERSISTED NOT NULL" for name in text]
+        columns = ", ".join([*map(self.definition, table.columns), *computed])
+        key = ", ".join([*map(self.quote, table.key), *length.values()])
+        return f"CREATE TABLE {self.relation(namespace, table.name)} ({columns}, PRIMARY KEY ({key}))"
+
     def create_target(self, target: LoadTarget) -> list[Statement]:
         """Create the empty target, clustered by its key: a heap keeps the pages of deleted rows."""
+        switched = target.partitioned and self._partition_switch
+        scheme = partitions.create_scheme(self, target) if switched else []
+        return [*scheme, *super().create_target(target), self.cluster(target, self.table(target))]
+
+    def storage(self, target: LoadTarget) -> str:
+        """Return what follows the columns of the target: where its partitions lie."""
+        return partitions.placed(self, target) if target.partitioned and self._partition_switch else ""
+
+    def cluster(self, target: LoadTarget, relation: str) -> Statement:
+        """Create the clustered index of the target, or of a table that is to change places with a part of it."""
         index = self.quote(f"{target.table.name}__key")
-        clustered = f"CREATE CLUSTERED INDEX {index} ON {self.table(target)} ({self.names(target.table.key)})"
-        return [*super().create_target(target), Statement(clustered)]
+        return Statement(f"CREATE CLUSTERED INDEX {index} ON {relation} ({self.names(target.table.key)})")
 
     def drop_namespace(self, namespace: str) -> list[Statement]:
         """Drop the tables of the namespace, whatever they are, then the schema: there is no CASCADE."""
         drop_tables = _DROP_TABLES.format(name=self.literal(namespace))
-        return [Statement(drop_tables), Statement(f"DROP SCHEMA IF EXISTS {self.quote(namespace)}")]
+        schemes = partitions.drop_scheme(self, namespace) if self._partition_switch else []
+        return [Statement(drop_tables), *schemes, Statement(f"DROP SCHEMA IF EXISTS {self.quote(namespace)}")]
 
-    def holds(self, relation: str, columns: Sequence[str], *, alias: str = "t", where: str = "") -> str:
-        """Return the predicate that `relation` has a row with the outer row's values, to the last blank.
+    def relations(self, namespace: str) -> str:
+        """Return the query for the names of the tables in a schema."""
+        joined = "sys.tables AS t JOIN sys.schemas AS s ON s.schema_id = t.schema_id"
+        return f"SELECT t.name FROM {joined} WHERE s.name = {self.literal(namespace)}"
+
+    # ------------------------------------------------------------------ building blocks of the steps
+
+    def same(self, columns: Sequence[str], alias: str = "t") -> str:
+        """Return the predicate that the rows `o` and `alias` have the same values, to the last blank.
 
         `=` ignores trailing blanks in every collation
         (https://learn.microsoft.com/sql/t-sql/language-elements/string-comparison-assignment), so lengths are compared
-        too.
+        too: an index seeks by the value and filters by its length.
         """
+        values = [f"o.{self.quote(name)} = {alias}.{self.quote(name)}" for name in columns]
         lengths = [f"DATALENGTH(o.{self.quote(name)}) = DATALENGTH({alias}.{self.quote(name)})" for name in columns]
-        exact = " AND ".join([*lengths, *([where] if where else [])])
-        return super().holds(relation, columns, alias=alias, where=exact)
+        return " AND ".join([*values, *lengths])
+
+    def holds(self, relation: str, columns: Sequence[str], *, alias: str = "t", where: str = "") -> str:
+        """Return the predicate that `relation` has a row with the outer row's values, to the last blank."""
+        condition = " AND ".join([self.same(columns, alias), *([where] if where else [])])
+        return f"EXISTS (SELECT 1 FROM {relation} AS o WHERE {condition})"
 
     def delete(self, relation: str, where: str, tally: Tally | None = None) -> list[Statement]:
         """Delete the rows `t` of a relation for which `where` holds; an alias is named before FROM."""
@@ -89,25 +143,48 @@ class MssqlDialect(Dialect):
         """Update the rows `t` of a relation for which `where` holds; an alias is named before SET."""
         return [Statement(f"UPDATE t SET {assignment} FROM {relation} AS t WHERE {where}", tally)]
 
+    def counted(self, plan: Plan, where: str) -> list[Statement]:
+        """Count what goes without a rowcount: for good, or to be written anew."""
+        table, again = self.table(plan.target), self.holds(self.staged(plan.target), plan.target.table.key)
+        count = f"SELECT COUNT_BIG(*) FROM {table} AS t WHERE {where}"
+        return [
+            Statement(f"{count}NOT {again}", Tally.DELETED, selects=True),
+            Statement(f"{count}{again}", Tally.REPLACED, selects=True),
+        ]
+
+    def insert_locking(self, plan: Plan, relation: str, where: str = "") -> Statement:
+        """Insert the staged rows `t` into a table that is empty and locked: its pages are logged, not its rows.
+
+        https://learn.microsoft.com/sql/t-sql/statements/insert-transact-sql#best-practices
+        """
+        columns, staged = self.names(plan.carried), self.staged_rows(plan, where)
+        values = self.names(plan.carried, "t")
+        return Statement(
+            f"INSERT INTO {relation} WITH (TABLOCK) ({columns}) SELECT {values} FROM {staged}", Tally.INSERTED
+        )
+
+    # ------------------------------------------------------------------ the steps that differ
+
     def swap_in(self, plan: Plan) -> list[Statement]:
         """Count what goes, truncate the target and insert the staged rows, in one transaction.
 
         TRUNCATE is transactional and holds a lock that lets no reader in before the commit, so nobody sees an empty
         table; the target keeps its index, its permissions and its name, which a renamed table would not.
         """
-        again = self.holds(self.staged(plan.target), plan.target.table.key)
         table = self.table(plan.target)
-        return [
-            Statement(f"SELECT COUNT_BIG(*) FROM {table} AS t WHERE NOT {again}", Tally.DELETED, selects=True),
-            Statement(f"SELECT COUNT_BIG(*) FROM {table} AS t WHERE {again}", Tally.REPLACED, selects=True),
-            Statement(f"TRUNCATE TABLE {table}"),
-            *self.insert(plan),
-        ]
+        return [*self.counted(plan, ""), Statement(f"TRUNCATE TABLE {table}"), self.insert_locking(plan, table)]
 
     def replace_partitions(self, plan: Plan) -> list[Statement]:
-        """Empty the load's partitions and insert the staged rows, in one transaction.
+        """Build each day aside and let it change places with the target's; without partitions delete and insert.
 
-        ALTER TABLE ... SWITCH PARTITION would need a partition function with a boundary for every day, an object of
-        the whole database, and a staging table aligned with it; the rows that result are the same.
+        ALTER TABLE ... SWITCH moves no row, but asks for a partition function, which is an object of the whole
+        database, with a boundary at each day.
         """
-        return super().replace_partitions(plan)
+        if not self._partition_switch:
+            return super().replace_partitions(plan)
+        assert isinstance(plan.load.scope, Partitions)
+        return [
+            self.refuse_strays(plan),
+            *self.counted(plan, f"{self.in_days(plan)} AND "),
+            *(statement for day in plan.load.scope.days for statement in partitions.exchange(self, plan, day)),
+        ]

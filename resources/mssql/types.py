@@ -9,8 +9,11 @@ exactly at precision 6, DECIMAL holds 38 digits, FLOAT(53) is a double.
 from matrix_defs.table import LogicalType
 from resources.types_table import StoredType, TypesTable
 
-COLLATION = "Latin1_General_100_BIN2_UTF8"
-"""Compares code points: the server's default collation takes keys for equal that differ only by case or accent."""
+COLLATION = "Latin1_General_100_BIN2"
+"""Compares code points: the server's default collation takes keys for equal that differ only by case or accent.
+
+NVARCHAR is UTF-16 under any collation, so the UTF-8 variant of 2019 would change nothing but the oldest version.
+"""
 
 SHORT_TEXT = f"NVARCHAR(400) COLLATE {COLLATION}"
 """Text that is NOT NULL, so every text key: an index key ends at 900 bytes, and MAX types cannot be in one
@@ -31,7 +34,7 @@ TYPES: TypesTable = {
     LogicalType.DATE: StoredType("DATE"),
     LogicalType.TIME: StoredType("TIME(6)"),
     LogicalType.DATETIME: StoredType("DATETIME2(6)"),
-    LogicalType.INSTANT: StoredType("DATETIMEOFFSET(6)", "with an offset, turned into UTC"),
-    LogicalType.UUID: StoredType("UNIQUEIDENTIFIER", "upper-case text, turned into 16 bytes in the order of the text"),
+    LogicalType.INSTANT: StoredType("DATETIMEOFFSET(6)", "with offset +00:00, which is UTC"),
+    LogicalType.UUID: StoredType("UNIQUEIDENTIFIER", "text, turned into 16 bytes in the order of the text"),
     LogicalType.JSON: StoredType(f"NVARCHAR(MAX) COLLATE {COLLATION}", "as the text that was written"),
 }
