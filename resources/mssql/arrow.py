@@ -10,7 +10,8 @@ import pyarrow as pa
 from matrix_defs.table import ARROW, Column, LogicalType
 from resources import codecs
 
-UUID = ARROW[LogicalType.UUID]
+UUID, INSTANT = ARROW[LogicalType.UUID], ARROW[LogicalType.INSTANT]
+_AT_ZERO = pa.timestamp("us", "+00:00")
 
 _TO_BYTES = codecs.over_values(codecs.uuid_bytes)
 _TO_TEXT = codecs.over_values(codecs.uuid_text)
@@ -22,13 +23,21 @@ def from_driver(rows: pa.RecordBatch, columns: Sequence[Column]) -> pa.RecordBat
     A UNIQUEIDENTIFIER comes as text, a TIME in nanoseconds, a DATETIMEOFFSET as an instant at +00:00.
     """
     arrays = [
-        _TO_BYTES(array) if column.type is LogicalType.UUID else array.cast(ARROW[column.type])
+        _TO_BYTES(array.cast(pa.string())) if column.type is LogicalType.UUID else array.cast(ARROW[column.type])
         for column, array in zip(columns, rows.columns, strict=True)
     ]
     return pa.record_batch(arrays, names=[column.name for column in columns])
 
 
-def uuids_as_text(rows: pa.RecordBatch) -> pa.RecordBatch:
-    """Return the rows with UUIDs as text, which has one order of bytes, while a UNIQUEIDENTIFIER has another."""
-    arrays = [_TO_TEXT(array) if array.type == UUID else array for array in rows.columns]
-    return pa.record_batch(arrays, names=rows.schema.names)
+def to_file(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """Return canonical rows as arrow-bcp writes them to files.
+
+    A UUID goes as text, because the bytes of a UNIQUEIDENTIFIER have another order, an instant with a numeric zone.
+    """
+    return pa.record_batch([_filed(array) for array in rows.columns], names=rows.schema.names)
+
+
+def _filed(array: pa.Array) -> pa.Array:
+    if array.type == UUID:
+        return _TO_TEXT(array)
+    return array.cast(_AT_ZERO) if array.type == INSTANT else array

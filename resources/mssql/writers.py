@@ -98,7 +98,7 @@ class Bcp:
         view = f"{relation[:-1]}__rows]"
         with tempfile.TemporaryDirectory(prefix="matrix-bcp-") as folder:
             file, form = Path(folder, "rows.bcp"), Path(folder, "rows.fmt")
-            if not dump(map(arrow.uuids_as_text, rows), form, file):
+            if not dump(map(arrow.to_file, rows), form, file):
                 return
             connections.sql.execute(f"CREATE VIEW {view} AS SELECT {columns_of(rows.schema)} FROM {relation}")
             try:
