@@ -14,7 +14,12 @@ SOURCE_RISKS: Mapping[System, tuple[str, ...]] = {
         "A replication slot that no load advances keeps the server's WAL: bound it with `max_slot_wal_keep_size`.",
         f"{_LATE}; `xmin` and `cdc` do not.",
     ),
-    System.MSSQL: (f"{_LATE}; `cdc` does not.",),
+    System.MSSQL: (
+        "Change Tracking forgets changes that are older than the database's CHANGE_RETENTION, read or not: a longer "
+        "pause between loads fails the next one, which says so, and the target must be loaded anew.",
+        "Reads ask for a database that allows snapshot isolation; without it the cases do not run.",
+        f"{_LATE}; `cdc` does not.",
+    ),
     System.CLICKHOUSE: (f"{_LATE}.",),
     System.REST: (
         "Where the service declares no total, a page that it loses is not noticed: the rows of that page are missing, "

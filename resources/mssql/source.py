@@ -11,7 +11,7 @@ from datetime import datetime
 import pyarrow as pa
 import pyodbc
 
-from matrix_defs.errors import SystemUnavailableError
+from matrix_defs.errors import ReadError, SystemUnavailableError
 from matrix_defs.ports import (
     Batch,
     Changes,
@@ -133,15 +133,19 @@ class MssqlSource:
     # ------------------------------------------------------------------ reading
 
     def read(self, request: ReadRequest) -> Batch:
-        """Begin one read; its rows and its key list come from one snapshot."""
+        """Begin one read; its rows and its key list come from one snapshot.
+
+        Raises ReadError for a mode that SQL Server has no means for.
+        """
         match request.mode:
             case ReadMode.INCREMENTAL | ReadMode.INCREMENTAL_AND_DELETES:
                 return self._incremental(request)
             case ReadMode.CHANGES:
                 with explained("reading changes"):
                     return self._stream.read(request.position)
-            case _:
+            case ReadMode.SNAPSHOT | ReadMode.WINDOW | ReadMode.PARTITIONS:
                 return self._batch(self._present(self._where(request.scope)), lambda: ReadEnd(None))
+        raise ReadError(f"SQL Server cannot be read by {request.mode}: its rows bear no transaction")
 
     def _present(self, where: str) -> Iterator[pa.RecordBatch]:
         with self._session.snapshot(), closing(self._rows(where)) as batches:

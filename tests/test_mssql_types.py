@@ -1,0 +1,186 @@
+"""Promises of SQL Server's types: hard values of every type come back bit by bit, NULL as NULL.
+
+Values go through a real table, by the same two ways that sources and sinks use, and by the slower writers. The types
+of the server that no logical type is stored as are here too: tables of other people have them.
+"""
+
+import struct
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pytest
+from mssql_local import local_mssql
+
+from matrix_defs.row_hash import row_hash
+from matrix_defs.table import ARROW, Column, LogicalType
+from resources.endpoints.endpoint import Endpoint
+from resources.mssql.dialect import MssqlDialect
+from resources.mssql.types import TYPES
+
+if TYPE_CHECKING:
+    from resources.mssql.session import Session
+
+T = LogicalType
+DIALECT = MssqlDialect()
+KEY = Column("k", T.INT64, nullable=False)
+DENORMAL = struct.unpack("<d", struct.pack("<Q", 1))[0]
+NINES = "99999999999999999999999999999.999999999"
+WALL = (
+    datetime(1, 1, 1),
+    datetime(1970, 1, 1),
+    datetime(1970, 1, 1, 0, 0, 0, 1),
+    datetime(2026, 3, 29, 2, 30, 0, 123456),  # an hour that daylight saving skips
+    datetime(2200, 12, 31, 23, 59, 59, 999999),
+    datetime(9999, 12, 31, 23, 59, 59, 999999),
+)
+TEXTS = (
+    *("", " ", "a ", "  a  ", "A", "a", "á", "\t\n\r\"'\\", "\\N", "?", "{x}", "NULL", "\x01\x7f", "e\u0301"),
+    *("\U0001f600", "👩‍👩‍👧", "שלום", "\u07ff\uffee\U0010fffd", "x" * 4001, "東" * 12_000),
+)
+VALUES: dict[LogicalType, tuple[Any, ...]] = {
+    T.BOOL: (True, False),
+    T.INT16: (-(2**15), -1, 0, 2**15 - 1),
+    T.INT32: (-(2**31), 0, 2**31 - 1),
+    T.INT64: (-(2**63), 0, 2**53 + 1, 2**63 - 1),
+    T.DECIMAL_18_4: (Decimal("-99999999999999.9999"), Decimal("0.0001"), Decimal("0"), Decimal("99999999999999.9999")),
+    T.DECIMAL_38_9: (Decimal(f"-{NINES}"), Decimal("0.000000001"), Decimal("0"), Decimal(NINES)),
+    T.FLOAT64: (0.0, -0.0, DENORMAL, -DENORMAL, 1.7976931348623157e308, -1.7976931348623157e308, 0.1, 0.1 + 0.2),
+    T.TEXT: TEXTS,
+    T.BINARY: (b"", bytes(range(256)), b"\xff\xfe", b"\x00", bytes(9000)),
+    T.DATE: (date(1, 1, 1), date(1970, 1, 1), date(2026, 2, 28), date(9999, 12, 31)),
+    T.TIME: (time(0), time(0, 0, 0, 1), time(23, 59, 59, 999999)),
+    T.DATETIME: WALL,
+    T.INSTANT: tuple(value.replace(tzinfo=UTC) for value in WALL),
+    T.UUID: (b"\x00" * 16, b"\xff" * 16, bytes(range(16))),
+    T.JSON: ('{"b": 1, "a": [1.50, 12345678901234567890]}', "{}", "null", '"\u00e9"', '{"n": {"x": null}}'),
+}
+BIN2_UTF8 = "COLLATE Latin1_General_100_BIN2_UTF8"
+OTHERS: dict[str, pa.Array] = {
+    "TINYINT": pa.array([0, 1, 255, None], pa.uint8()),
+    "MONEY": pa.array(
+        [Decimal("-922337203685477.5808"), Decimal("0.0001"), Decimal("922337203685477.5807"), None],
+        pa.decimal128(19, 4),
+    ),
+    "REAL": pa.array(
+        [0.0, -0.0, 3.4028234663852886e38, 1.401298464324817e-45, 0.10000000149011612, None], pa.float32()
+    ),
+    "DECIMAL(38, 0)": pa.array([Decimal("9" * 38), Decimal("-" + "9" * 38), None], pa.decimal128(38, 0)),
+    "DECIMAL(38, 38)": pa.array([Decimal("0." + "9" * 38), Decimal("1E-38"), None], pa.decimal128(38, 38)),
+    "NVARCHAR(40)": pa.array(["", " ", "a ", "e\u0301 👍🏽", None]),
+    f"VARCHAR(80) {BIN2_UTF8}": pa.array(["", " ", "a ", "e\u0301 👍🏽 東京", None]),
+    f"VARCHAR(MAX) {BIN2_UTF8}": pa.array(["", " ", "👍" * 5000, None]),
+    "XML": pa.array(['<a b="1">é👍</a>', "<a/>", None]),
+}
+"""Types of the server that no logical type is stored as, with values of the Arrow type that they are written from."""
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[Endpoint]:
+    with local_mssql() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(params=["bulkcopy", "fast_executemany"])
+def session(endpoint: Endpoint, request: pytest.FixtureRequest) -> Iterator["Session"]:
+    from resources.mssql.session import Session
+    from resources.mssql.writers import choose
+
+    session = Session(endpoint)
+    session.writer = choose(request.param)
+    session.execute("DROP TABLE IF EXISTS types_test")
+    yield session
+    session.execute("DROP TABLE IF EXISTS types_test")
+    session.close()
+
+
+def create(session: "Session", *definitions: str) -> None:
+    """Create the table, or skip the test where the endpoint lacks the type."""
+    import pyodbc
+
+    try:
+        session.execute(f"CREATE TABLE types_test ([k] BIGINT NOT NULL, {', '.join(definitions)})")
+    except pyodbc.Error as error:
+        if "emulator" not in session.endpoint.engine and not session.endpoint.emulator:
+            raise
+        pytest.skip(f"the endpoint lacks the type: {error.args[1]}")
+
+
+def written_and_read(session: "Session", column: Column, values: Sequence[Any]) -> pa.Table:
+    create(session, DIALECT.definition(column))
+    schema = pa.schema([KEY.field, column.field])
+    rows = pa.table([pa.array(range(len(values)), pa.int64()), pa.array(values, ARROW[column.type])], schema=schema)
+    session.write("[types_test]", (KEY, column), rows.to_batches(max_chunksize=3))
+    batches = session.rows("SELECT [k], [v] FROM types_test ORDER BY [k]", (KEY, column))
+    read = pa.Table.from_batches(list(batches), schema)
+    assert read.to_pydict() == rows.to_pydict()
+    assert row_hash(read, ["k", "v"]).equals(row_hash(rows, ["k", "v"]))
+    return read
+
+
+def test_every_logical_type_has_a_stored_type_and_none_loses_anything() -> None:
+    assert list(TYPES) == list(LogicalType) == list(VALUES)
+    assert not [kind for kind, stored in TYPES.items() if stored.loss]
+
+
+@pytest.mark.parametrize("kind", LogicalType)
+def test_hard_values_of_a_nullable_column_come_back_bit_by_bit_and_null_as_null(
+    session: "Session", kind: LogicalType
+) -> None:
+    read = written_and_read(session, Column("v", kind), [None, *VALUES[kind], None])
+    assert read["v"].null_count == 2
+
+
+@pytest.mark.parametrize("kind", LogicalType)
+def test_hard_values_of_a_column_without_null_come_back_bit_by_bit(session: "Session", kind: LogicalType) -> None:
+    values = [value for value in VALUES[kind] if kind is not T.TEXT or len(value) <= 400]
+    written_and_read(session, Column("v", kind, nullable=False), values)
+
+
+@pytest.mark.parametrize("kind", LogicalType)
+def test_a_null_in_a_column_without_null_is_an_error_and_never_a_default(session: "Session", kind: LogicalType) -> None:
+    from resources.mssql.session import DRIVER_ERRORS
+
+    column = Column("v", kind, nullable=False)
+    create(session, DIALECT.definition(column))
+    rows = pa.table({"k": pa.array([1], pa.int64()), "v": pa.nulls(1, ARROW[kind])})
+    with pytest.raises(DRIVER_ERRORS, match=r"(?i)null"):
+        session.write("[types_test]", (KEY, column), rows.to_batches())
+    assert session.value("SELECT COUNT(*) FROM types_test") == 0
+
+
+@pytest.mark.parametrize("ddl", OTHERS)
+def test_hard_values_of_other_types_of_the_server_come_back_bit_by_bit(session: "Session", ddl: str) -> None:
+    values = OTHERS[ddl]
+    create(session, f"[v] {ddl} NULL")
+    rows = pa.table({"k": pa.array(range(len(values)), pa.int64()), "v": values})
+    reader = pa.RecordBatchReader.from_batches(rows.schema, rows.to_batches())
+    session.writer.write(session, "[types_test]", reader)
+    with session.arrow.cursor() as cursor:
+        cursor.execute("SELECT [v] FROM types_test ORDER BY [k]")
+        read = cursor.arrow().column("v").cast(values.type).combine_chunks()
+    assert read.equals(values)
+    if pa.types.is_floating(values.type):
+        assert read.buffers()[1].to_pybytes()[: 4 * 5] == values.buffers()[1].to_pybytes()[: 4 * 5]
+
+
+def test_texts_that_differ_by_case_accent_or_trailing_blanks_are_different_keys(session: "Session") -> None:
+    texts = ["a", "A", "á", "a ", "a  ", ""]
+    create(session, DIALECT.definition(Column("v", T.TEXT, nullable=False)))
+    rows = pa.table({"k": pa.array(range(len(texts)), pa.int64()), "v": texts})
+    session.write("[types_test]", (KEY, Column("v", T.TEXT, nullable=False)), rows.to_batches())
+    pairs = f"SELECT COUNT(*) FROM types_test AS o JOIN types_test AS t ON {DIALECT.same(('v',))}"
+    assert session.value(pairs) == len(texts)
+
+
+def test_a_text_that_does_not_fit_is_refused_and_never_cut(session: "Session") -> None:
+    from resources.mssql.session import DRIVER_ERRORS
+
+    column = Column("v", T.TEXT, nullable=False)
+    create(session, DIALECT.definition(column))
+    rows = pa.table({"k": pa.array([1], pa.int64()), "v": ["x" * 401]})
+    with pytest.raises(DRIVER_ERRORS):
+        session.write("[types_test]", (KEY, column), rows.to_batches())
+    assert session.value("SELECT COUNT(*) FROM types_test") == 0
