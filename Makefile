@@ -3,6 +3,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# How a command is run as root without asking for a password.
+AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo -n)
 # More options for `make run`, for instance: make run ARGS="--source postgres --rows 1000"
 ARGS ?=
 
@@ -22,6 +24,8 @@ $(STAMP): pyproject.toml constraints.txt
 		"$(PYTHON)" -m venv $(VENV) && \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'; \
 	fi
+	@$(BIN)/python -c "import pyodbc" 2>/dev/null || { command -v apt-get >/dev/null && $(AS_ROOT) apt-get install -qq -y unixodbc; } || \
+		echo "SQL Server needs unixODBC, which pip cannot install: apt-get install unixodbc, dnf install unixODBC or brew install unixodbc. All else works without it."
 	@touch $(STAMP)
 
 run: $(STAMP)  ## certify every case that can run on local services; ends with the path of the report
