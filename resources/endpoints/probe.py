@@ -57,7 +57,7 @@ def mssql(endpoint: Endpoint) -> Endpoint:
         socket.create_connection((endpoint.host, endpoint.port), CONNECT_SECONDS).close()
     except OSError as error:
         raise unavailable(endpoint, error.strerror or str(error)) from None
-    with closing(driver.connect(endpoint, CONNECT_SECONDS)) as connection:
+    with driver.reached(endpoint, CONNECT_SECONDS) as connection:
         banner, version = connection.execute(
             "SELECT @@VERSION, CAST(SERVERPROPERTY('ProductVersion') AS NVARCHAR(128))"
         ).fetchone()

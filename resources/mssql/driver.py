@@ -5,7 +5,8 @@ the drivers are imported inside the functions, because pyodbc cannot be loaded w
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -33,6 +34,7 @@ _ADVICE = {
     "(4060)": "create the database or grant the login access to it, or set MATRIX_MSSQL_DATABASE",
     "certificate": "give the server a trusted certificate, or set MATRIX_MSSQL_TRUST_SERVER_CERTIFICATE=yes",
     "SSL": "see whether the server can encrypt; MATRIX_MSSQL_ENCRYPT=no sends all but the login in the clear",
+    "Encryption not supported": "MATRIX_MSSQL_ENCRYPT=no sends all in the clear",
 }
 """What to do about a login that failed, by what is found in the driver's words."""
 
@@ -100,6 +102,16 @@ def connect(endpoint: Endpoint, seconds: int) -> Any:
         told = explain(error)
         advice = next((f"; {advice}" for sign, advice in _ADVICE.items() if sign in told), "")
         raise unavailable(endpoint, told + advice) from None
+
+
+@contextmanager
+def reached(endpoint: Endpoint, seconds: int) -> Iterator[Any]:
+    """Yield a connection of pyodbc, closed behind the block. Raises SystemUnavailableError for what it refuses."""
+    with closing(connect(endpoint, seconds)) as connection:
+        try:
+            yield connection
+        except load("pyodbc").Error as error:
+            raise unavailable(endpoint, explain(error)) from None
 
 
 def granted(connection: Any, permissions: Sequence[str]) -> set[str]:
