@@ -123,17 +123,12 @@ DELETE FROM `s`.`t` AS t WHERE t.`day` >= DATE '2026-03-01' AND t.`day` < DATE '
 SELECT COUNT(*) FROM [s].[t__staged] AS t WHERE NOT t.[day] IN (CAST('2026-03-01' AS DATE))
 SELECT COUNT_BIG(*) FROM [s].[t] AS t WHERE t.[day] IN (CAST('2026-03-01' AS DATE)) AND NOT EXISTS (SELECT 1 FROM [s].[t__staged] AS o WHERE o.[id] = t.[id] AND o.[code] = t.[code] AND DATALENGTH(o.[id]) = DATALENGTH(t.[id]) AND DATALENGTH(o.[code]) = DATALENGTH(t.[code]))
 SELECT COUNT_BIG(*) FROM [s].[t] AS t WHERE t.[day] IN (CAST('2026-03-01' AS DATE)) AND EXISTS (SELECT 1 FROM [s].[t__staged] AS o WHERE o.[id] = t.[id] AND o.[code] = t.[code] AND DATALENGTH(o.[id]) = DATALENGTH(t.[id]) AND DATALENGTH(o.[code]) = DATALENGTH(t.[code]))
-IF NOT EXISTS (SELECT 1 FROM sys.partition_functions AS f JOIN sys.partition_range_values AS v ON v.function_id = f.function_id WHERE f.name = N's' AND v.value = CAST('2026-03-01' AS DATE)) BEGIN ALTER PARTITION SCHEME [s] NEXT USED [PRIMARY]; ALTER PARTITION FUNCTION [s]() SPLIT RANGE (CAST('2026-03-01' AS DATE)) END
-IF NOT EXISTS (SELECT 1 FROM sys.partition_functions AS f JOIN sys.partition_range_values AS v ON v.function_id = f.function_id WHERE f.name = N's' AND v.value = CAST('2026-03-02' AS DATE)) BEGIN ALTER PARTITION SCHEME [s] NEXT USED [PRIMARY]; ALTER PARTITION FUNCTION [s]() SPLIT RANGE (CAST('2026-03-02' AS DATE)) END
-CREATE TABLE [s].[t__p20260301_old] ([id] BIGINT NOT NULL, [code] NVARCHAR(400) COLLATE Latin1_General_100_BIN2 NOT NULL, [day] DATE NOT NULL, [at] DATETIMEOFFSET(6) NOT NULL, [load_id] NVARCHAR(400) COLLATE Latin1_General_100_BIN2 NOT NULL, [loaded_at] DATETIMEOFFSET(6) NOT NULL)
-CREATE CLUSTERED INDEX [t__key] ON [s].[t__p20260301_old] ([id], [code])
-ALTER TABLE [s].[t] SWITCH PARTITION $PARTITION.[s](CAST('2026-03-01' AS DATE)) TO [s].[t__p20260301_old]
-DROP TABLE [s].[t__p20260301_old]
-CREATE TABLE [s].[t__p20260301_new] ([id] BIGINT NOT NULL, [code] NVARCHAR(400) COLLATE Latin1_General_100_BIN2 NOT NULL, [day] DATE NOT NULL, [at] DATETIMEOFFSET(6) NOT NULL, [load_id] NVARCHAR(400) COLLATE Latin1_General_100_BIN2 NOT NULL, [loaded_at] DATETIMEOFFSET(6) NOT NULL, CHECK ([day] = CAST('2026-03-01' AS DATE)))
-CREATE CLUSTERED INDEX [t__key] ON [s].[t__p20260301_new] ([id], [code])
-INSERT INTO [s].[t__p20260301_new] WITH (TABLOCK) ([id], [code], [day], [at], [load_id], [loaded_at]) SELECT t.[id], t.[code], t.[day], t.[at], t.[load_id], t.[loaded_at] FROM [s].[t__staged] AS t WHERE t.[day] = CAST('2026-03-01' AS DATE)
-ALTER TABLE [s].[t__p20260301_new] SWITCH TO [s].[t] PARTITION $PARTITION.[s](CAST('2026-03-01' AS DATE))
-DROP TABLE [s].[t__p20260301_new]
+SELECT COUNT_BIG(*) FROM [s].[t__staged]
+CREATE TABLE [s].[t__old] ([id] BIGINT NOT NULL, [code] NVARCHAR(400) COLLATE Latin1_General_100_BIN2 NOT NULL, [day] DATE NOT NULL, [at] DATETIMEOFFSET(6) NOT NULL, [load_id] NVARCHAR(400) COLLATE Latin1_General_100_BIN2 NOT NULL, [loaded_at] DATETIMEOFFSET(6) NOT NULL) ON [s] ([day])
+CREATE CLUSTERED INDEX [t__key] ON [s].[t__old] ([id], [code])
+ALTER TABLE [s].[t] SWITCH PARTITION $PARTITION.[s](CAST('2026-03-01' AS DATE)) TO [s].[t__old] PARTITION $PARTITION.[s](CAST('2026-03-01' AS DATE))
+ALTER TABLE [s].[t__staged] SWITCH PARTITION $PARTITION.[s](CAST('2026-03-01' AS DATE)) TO [s].[t] PARTITION $PARTITION.[s](CAST('2026-03-01' AS DATE))
+DROP TABLE [s].[t__old]
 -- postgres
 SELECT COUNT(*) FROM "s"."t__staged" AS t WHERE NOT t."day" IN (DATE '2026-03-01')
 SELECT COUNT(*) FROM "s"."t" AS t WHERE t."day" IN (DATE '2026-03-01') AND NOT EXISTS (SELECT 1 FROM "s"."t__staged" AS o WHERE o."id" = t."id" AND o."code" = t."code")

@@ -115,16 +115,25 @@ class TestMssql:
         assert function.endswith("WHERE name = N'm_x') DROP PARTITION FUNCTION [m_x]")
         assert schema == "DROP SCHEMA IF EXISTS [m_x]"
 
-    def test_a_day_is_switched_out_and_in_between_boundaries_of_its_own(self) -> None:
-        texts = [statement.text for statement in MSSQL.replace_partitions(plan_of(Step.REPLACE_PARTITIONS))]
+    def test_a_days_old_rows_are_switched_out_and_its_staged_ones_in_between_boundaries_of_its_own(self) -> None:
+        plan = plan_of(Step.REPLACE_PARTITIONS)
+        texts = [statement.text for statement in (*MSSQL.staging(plan), *MSSQL.replace_partitions(plan))]
         place = "PARTITION $PARTITION.[s](CAST('2026-03-01' AS DATE))"
-        out = texts.index(f"ALTER TABLE [s].[t] SWITCH {place} TO [s].[t__p20260301_old]")
-        into = texts.index(f"ALTER TABLE [s].[t__p20260301_new] SWITCH TO [s].[t] {place}")
+        out = texts.index(f"ALTER TABLE [s].[t] SWITCH {place} TO [s].[t__old] {place}")
+        assert texts[out + 1] == f"ALTER TABLE [s].[t__staged] SWITCH {place} TO [s].[t] {place}"
         splits = [number for number, text in enumerate(texts) if "SPLIT RANGE" in text]
+        staging = next(number for number, text in enumerate(texts) if text.startswith("CREATE TABLE [s].[t__staged]"))
         assert len(splits) == 2
-        assert max(splits) < out < into
-        target = MSSQL.create_target(LoadTarget("s", TABLE, partitioned=True))
-        assert [statement.text for statement in target if statement.text.endswith(" ON [s] ([day])")]
+        assert max(splits) < staging < out
+
+    def test_tables_that_change_partitions_are_made_alike_on_one_scheme(self) -> None:
+        plan = plan_of(Step.REPLACE_PARTITIONS)
+        said = (*MSSQL.create_target(plan.target), *MSSQL.create_staging(plan), *MSSQL.replace_partitions(plan))
+        made = [statement.text for statement in said if statement.text.startswith("CREATE TABLE")]
+        made = [re.sub(r" DEFAULT (N'load-1'|CAST\([^)]*\)\))", "", text) for text in made]
+        assert len(made) == 3
+        assert len({text.partition(" (")[2] for text in made}) == 1
+        assert made[0].endswith(" ON [s] ([day])")
 
     def test_without_partitions_a_day_is_deleted_and_inserted(self) -> None:
         dialect = MssqlDialect(partition_switch=False)

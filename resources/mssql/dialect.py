@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import ClassVar
 
-from matrix_defs.ports import LoadTarget, Partitions
+from matrix_defs.ports import LoadTarget, Partitions, Step
 from matrix_defs.table import Column, LogicalType, TableSpec
 from resources.mssql import partitions
 from resources.mssql.types import SHORT_TEXT, TYPES
@@ -40,8 +40,7 @@ class MssqlDialect(Dialect):
             "https://learn.microsoft.com/sql/relational-databases/system-stored-procedures/sp-executesql-transact-sql",
         ),
         (
-            rf"INSERT INTO {_TABLE} WITH \(TABLOCK\) \({_NAMES}\) SELECT {_NAMES} FROM {_TABLE} AS t"
-            r"( WHERE t\.\[\w+\] = CAST\('[\d-]+' AS DATE\))?",
+            rf"INSERT INTO {_TABLE} WITH \(TABLOCK\) \({_NAMES}\) SELECT {_NAMES} FROM {_TABLE} AS t",
             "https://learn.microsoft.com/sql/t-sql/statements/insert-transact-sql",
         ),
         *partitions.TEMPLATES,
@@ -75,9 +74,9 @@ class MssqlDialect(Dialect):
 
     # ------------------------------------------------------------------ tables
 
-    def create(self, relation: str, columns: Sequence[Column], *constraints: str) -> str:
+    def create(self, relation: str, columns: Sequence[Column]) -> str:
         """Return the statement that creates a table of these columns."""
-        return f"CREATE TABLE {relation} ({', '.join([*map(self.definition, columns), *constraints])})"
+        return f"CREATE TABLE {relation} ({', '.join(map(self.definition, columns))})"
 
     def create_keyed(self, namespace: str, table: TableSpec) -> str:
         """Return the statement that creates a table with its primary key, which Change Tracking asks for.
@@ -105,6 +104,21 @@ class MssqlDialect(Dialect):
         """Create the clustered index of the target, or of a table that is to change places with a part of it."""
         index = self.quote(f"{target.table.name}__key")
         return Statement(f"CREATE CLUSTERED INDEX {index} ON {relation} ({self.names(target.table.key)})")
+
+    def create_staging(self, plan: Plan) -> list[Statement]:
+        """Create the staging table; where its partitions are to be switched in, it is made like the target."""
+        if not (self._partition_switch and Step.REPLACE_PARTITIONS in plan.steps):
+            return super().create_staging(plan)
+        assert isinstance(plan.load.scope, Partitions)
+        return [
+            *partitions.boundaries(self, plan.target, plan.load.scope.days),
+            *super().create_staging(plan),
+            self.cluster(plan.target, self.staged(plan.target)),
+        ]
+
+    def staging_storage(self, plan: Plan) -> str:
+        """Return what follows the columns of the staging table: the target's partitions, if they change places."""
+        return self.storage(plan.target) if Step.REPLACE_PARTITIONS in plan.steps else ""
 
     def drop_namespace(self, namespace: str) -> list[Statement]:
         """Drop the tables of the namespace, whatever they are, then the schema: there is no CASCADE."""
@@ -152,30 +166,23 @@ class MssqlDialect(Dialect):
             Statement(f"{count}{again}", Tally.REPLACED, selects=True),
         ]
 
-    def insert_locking(self, plan: Plan, relation: str, where: str = "") -> Statement:
-        """Insert the staged rows `t` into a table that is empty and locked: its pages are logged, not its rows.
-
-        https://learn.microsoft.com/sql/t-sql/statements/insert-transact-sql#best-practices
-        """
-        columns, staged = self.names(plan.carried), self.staged_rows(plan, where)
-        values = self.names(plan.carried, "t")
-        return Statement(
-            f"INSERT INTO {relation} WITH (TABLOCK) ({columns}) SELECT {values} FROM {staged}", Tally.INSERTED
-        )
-
     # ------------------------------------------------------------------ the steps that differ
 
     def swap_in(self, plan: Plan) -> list[Statement]:
         """Count what goes, truncate the target and insert the staged rows, in one transaction.
 
         TRUNCATE is transactional and holds a lock that lets no reader in before the commit, so nobody sees an empty
-        table; the target keeps its index, its permissions and its name, which a renamed table would not.
+        table; the target keeps its index, its permissions and its name, which a renamed table would not. An INSERT
+        that locks the empty table logs its pages instead of its rows
+        (https://learn.microsoft.com/sql/t-sql/statements/insert-transact-sql#best-practices).
         """
         table = self.table(plan.target)
-        return [*self.counted(plan, ""), Statement(f"TRUNCATE TABLE {table}"), self.insert_locking(plan, table)]
+        [insert] = self.insert(plan)
+        locking = insert.text.replace(f"INSERT INTO {table}", f"INSERT INTO {table} WITH (TABLOCK)", 1)
+        return [*self.counted(plan, ""), Statement(f"TRUNCATE TABLE {table}"), Statement(locking, insert.tally)]
 
     def replace_partitions(self, plan: Plan) -> list[Statement]:
-        """Build each day aside and let it change places with the target's; without partitions delete and insert.
+        """The staged partitions take the places of the target's; where there are no partitions delete and insert.
 
         ALTER TABLE ... SWITCH moves no row, but asks for a partition function, which is an object of the whole
         database, with a boundary at each day.
@@ -186,5 +193,6 @@ class MssqlDialect(Dialect):
         return [
             self.refuse_strays(plan),
             *self.counted(plan, f"{self.in_days(plan)} AND "),
-            *(statement for day in plan.load.scope.days for statement in partitions.exchange(self, plan, day)),
+            Statement(f"SELECT COUNT_BIG(*) FROM {self.staged(plan.target)}", Tally.INSERTED, selects=True),
+            *partitions.exchange(self, plan.target, plan.load.scope.days),
         ]

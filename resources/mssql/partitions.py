@@ -5,12 +5,13 @@ for its type alone. It may import `matrix_defs` and `sql_plan`.
 https://learn.microsoft.com/sql/t-sql/statements/alter-table-transact-sql#switch
 """
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from matrix_defs.ports import LoadTarget
 from matrix_defs.table import LogicalType
-from resources.sql_plan import Plan, Statement
+from resources.sql_plan import Statement
 
 if TYPE_CHECKING:
     from resources.mssql.dialect import MssqlDialect
@@ -32,7 +33,7 @@ _SPLIT = (
     rf"BEGIN ALTER PARTITION SCHEME {_NAME} NEXT USED \[PRIMARY\]; "
     rf"ALTER PARTITION FUNCTION {_NAME}\(\) SPLIT RANGE \({_DAY}\) END"
 )
-_SWITCH = rf"ALTER TABLE {_TABLE} SWITCH ({_PLACE} TO {_TABLE}|TO {_TABLE} {_PLACE})"
+_SWITCH = rf"ALTER TABLE {_TABLE} SWITCH {_PLACE} TO {_TABLE} {_PLACE}"
 
 TEMPLATES: tuple[tuple[str, str], ...] = (
     (_FUNCTION, f"{_MANUAL}/create-partition-function-transact-sql"),
@@ -69,41 +70,38 @@ def drop_scheme(dialect: "MssqlDialect", namespace: str) -> list[Statement]:
     ]
 
 
-def exchange(dialect: "MssqlDialect", plan: Plan, day: date) -> list[Statement]:
-    """Switch a day's old rows out into a table that is dropped, and its staged rows in from one that is filled aside.
-
-    The partition that receives must be empty, and the table that gives must be made like the target, with a CHECK that
-    its rows fit (https://learn.microsoft.com/previous-versions/sql/sql-server-2008-r2/ms191160(v=sql.105)).
-    """
-    target, column = plan.target, dialect.quote(plan.target.table.partition)
-    name = f"{target.table.name}__p{day:%Y%m%d}"
-    old, new = (dialect.relation(target.namespace, f"{name}_{which}") for which in ("old", "new"))
-    table, value = dialect.table(target), dialect.literal(day)
-    place = f"PARTITION $PARTITION.{dialect.quote(target.namespace)}({value})"
-    return [
-        *_boundaries(dialect, target, (day, day + timedelta(days=1))),
-        Statement(dialect.create(old, target.columns)),
-        dialect.cluster(target, old),
-        Statement(f"ALTER TABLE {table} SWITCH {place} TO {old}"),
-        Statement(f"DROP TABLE {old}"),
-        Statement(dialect.create(new, target.columns, f"CHECK ({column} = {value})")),
-        dialect.cluster(target, new),
-        dialect.insert_locking(plan, new, f"t.{column} = {value}"),
-        Statement(f"ALTER TABLE {new} SWITCH TO {table} {place}"),
-        Statement(f"DROP TABLE {new}"),
-    ]
-
-
-def _boundaries(dialect: "MssqlDialect", target: LoadTarget, days: tuple[date, ...]) -> list[Statement]:
-    """Give the function a boundary at each of the days where it has none."""
+def boundaries(dialect: "MssqlDialect", target: LoadTarget, days: Sequence[date]) -> list[Statement]:
+    """Give the function a boundary before and behind each of the days, where it has none: a day is a partition."""
     known = "sys.partition_functions AS f JOIN sys.partition_range_values AS v ON v.function_id = f.function_id"
     named = f"f.name = {dialect.literal(target.namespace)}"
     name = dialect.quote(target.namespace)
+    edges = sorted({*days, *(day + timedelta(days=1) for day in days)})
     return [
         Statement(
             f"IF NOT EXISTS (SELECT 1 FROM {known} WHERE {named} AND v.value = {value}) "
             f"BEGIN ALTER PARTITION SCHEME {name} NEXT USED [PRIMARY]; "
             f"ALTER PARTITION FUNCTION {name}() SPLIT RANGE ({value}) END"
         )
-        for value in map(dialect.literal, days)
+        for value in map(dialect.literal, edges)
     ]
+
+
+def exchange(dialect: "MssqlDialect", target: LoadTarget, days: Sequence[date]) -> list[Statement]:
+    """Switch the days' old rows out into a table that is dropped, and their staged rows in.
+
+    The partition that receives must be empty, and the three tables made alike, on one scheme
+    (https://learn.microsoft.com/previous-versions/sql/sql-server-2008-r2/ms191160(v=sql.105)).
+    """
+    table, staged = dialect.table(target), dialect.staged(target)
+    old = dialect.relation(target.namespace, f"{target.table.name}__old")
+    statements = [
+        Statement(dialect.create(old, target.columns) + placed(dialect, target)),
+        dialect.cluster(target, old),
+    ]
+    for day in days:
+        place = f"PARTITION $PARTITION.{dialect.quote(target.namespace)}({dialect.literal(day)})"
+        statements += [
+            Statement(f"ALTER TABLE {table} SWITCH {place} TO {old} {place}"),
+            Statement(f"ALTER TABLE {staged} SWITCH {place} TO {table} {place}"),
+        ]
+    return [*statements, Statement(f"DROP TABLE {old}")]
