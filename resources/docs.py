@@ -27,9 +27,7 @@ from matrix_defs.systems import FACTS, SINKS, SOURCES, System
 from matrix_defs.table import LogicalType, TableSpec
 from matrix_defs.workload import build_workload
 from resources.endpoints.embedded import SERVICES
-from resources.planned import PlannedResource
 from resources.planners import DIALECTS, SQL_DIALECTS, TYPES
-from resources.registry import RESOURCES
 from resources.risks import SINK_RISKS, SOURCE_RISKS
 from resources.types_table import losses
 
@@ -136,7 +134,6 @@ def _guide(source: System, sink: System) -> str:
         types=[{"name": kind, "source": TYPES[source][kind], "sink": TYPES[sink][kind]} for kind in LogicalType],
         losses=dict.fromkeys(loss for system in pair for loss in losses(FACTS[system].label, TYPES[system])),
         risks=[*SOURCE_RISKS[source], *SINK_RISKS[sink]],
-        unconnected=dict.fromkeys(FACTS[s].label for s in pair if issubclass(RESOURCES[s], PlannedResource)),
         language="sql" if sink in SQL_DIALECTS else "json",
     )
 

@@ -12,11 +12,10 @@ from matrix_defs.cases import EXCLUSIONS, Filters, select
 from matrix_defs.contract import guide_name
 from matrix_defs.run_modes import extras
 from matrix_defs.strategies import STRATEGIES
-from matrix_defs.systems import FACTS, SINKS, SOURCES, System
+from matrix_defs.systems import SINKS, SOURCES, System
 from matrix_defs.table import LogicalType
 from resources.docs import documents, write_docs
 from resources.endpoints.embedded import SERVICES
-from resources.planned import PlannedResource
 from resources.registry import RESOURCES
 from resources.risks import SINK_RISKS, SOURCE_RISKS
 
@@ -75,14 +74,6 @@ def test_a_guide_tells_cases_exclusions_types_needs_and_risks(
     assert ("'.[embedded]'" in guide) == ({source, sink} <= SERVICES.keys())
     assert all(f"- {risk}\n" in guide for risk in (*SOURCE_RISKS[source], *SINK_RISKS[sink]))
     assert all(loss.partition(": ")[2] in guide for system in (source, sink) for loss in RESOURCES[system].losses)
-
-
-@pytest.mark.parametrize(("source", "sink"), PAIRS)
-def test_a_guide_says_which_system_cannot_be_reached_yet(texts: dict[str, str], source: System, sink: System) -> None:
-    guide = texts[f"source-sink/{guide_name(source, sink)}"]
-    for system in (source, sink):
-        claimed = "no connection to" in guide and FACTS[system].label in guide.partition("no connection to")[2][:40]
-        assert claimed == issubclass(RESOURCES[system], PlannedResource)
 
 
 def test_the_specification_holds_promise_meaning_and_steps_of_every_strategy(texts: dict[str, str]) -> None:

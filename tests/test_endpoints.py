@@ -16,7 +16,7 @@ import pytest
 from matrix_defs.errors import SystemUnavailableError, UsageError
 from matrix_defs.systems import System
 from resources.endpoints import external, needs, registry
-from resources.endpoints.endpoint import Endpoint, Kind, Running
+from resources.endpoints.endpoint import Endpoint, Running
 from resources.endpoints.ports import free_port
 from resources.endpoints.registry import Endpoints, environment, environment_lines, kind_of
 
