@@ -5,11 +5,14 @@ It may import everything.
 """
 
 from collections.abc import Iterator
+from itertools import count
 
 import pytest
+from tsql_local import Client, client
 
 from matrix_defs.systems import System
 from resources.endpoints.endpoint import Endpoint
+from resources.endpoints.mssql_emulator.postgres_engine import PostgresEngine
 from resources.endpoints.registry import Endpoints
 
 
@@ -21,3 +24,34 @@ def postgres_endpoint() -> Iterator[Endpoint]:
         yield endpoints.endpoint(System.POSTGRES)
     finally:
         endpoints.stop_all()
+
+
+@pytest.fixture(scope="session")
+def mssql_engine(postgres_endpoint: Endpoint) -> Iterator[PostgresEngine]:
+    """The engine of the local SQL Server endpoint on the shared PostgreSQL; tests keep to schemas of their own."""
+    engine = PostgresEngine(postgres_endpoint, "sa", "Secret-1", ["matrix"], prefix="t_mssql_")
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+_schemas = count(1)
+
+
+@pytest.fixture
+def tsql(mssql_engine: PostgresEngine) -> Iterator[Client]:
+    """A login."""
+    found = client(mssql_engine)
+    try:
+        yield found
+    finally:
+        found.session.close()
+
+
+@pytest.fixture
+def schema(tsql: Client) -> str:
+    """An empty schema."""
+    name = f"m_test_{next(_schemas)}"
+    tsql.run(f"CREATE SCHEMA {name}")
+    return name

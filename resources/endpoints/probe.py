@@ -61,8 +61,8 @@ def mssql(endpoint: Endpoint) -> Endpoint:
         banner, version = connection.execute(
             "SELECT @@VERSION, CAST(SERVERPROPERTY('ProductVersion') AS NVARCHAR(128))"
         ).fetchone()
-        if "emulator" in banner.lower() or not banner.startswith("Microsoft "):
-            return replace(endpoint, engine=banner.splitlines()[0], version=version, emulator=True)
+        if "emulat" in banner.lower() or not banner.startswith("Microsoft "):
+            return replace(endpoint, engine=banner.splitlines()[0].partition(" - ")[0], version=version, emulator=True)
         granted = driver.granted(connection, ("CREATE SCHEMA", "CREATE TABLE", "ALTER ANY DATASPACE"))
     missing = [name for name in ("CREATE SCHEMA", "CREATE TABLE") if name not in granted]
     if missing:

@@ -48,7 +48,7 @@ class MssqlSource:
     """One table in a schema of its own. Rows and key list of a read come from one snapshot."""
 
     kind = SourceKind.STATE
-    dialect = MssqlDialect()
+    dialect = MssqlDialect(partition_switch=False)
 
     def __init__(self, endpoint: Endpoint, namespace: str, table: TableSpec) -> None:
         self._session = Session(endpoint)

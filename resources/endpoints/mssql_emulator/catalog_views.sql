@@ -1,0 +1,312 @@
+-- The catalog views that clients ask for, over PostgreSQL's catalog: sys.* in lower case, INFORMATION_SCHEMA in capitals.
+-- Columns that no client here asks for are left out; asking for one of them is error 207.
+
+CREATE TABLE tsql.kinds (
+    name text PRIMARY KEY, id int NOT NULL, bytes int NOT NULL, digits int NOT NULL, decimals int NOT NULL, family text NOT NULL);
+INSERT INTO tsql.kinds VALUES
+    ('bit', 104, 1, 1, 0, 'bit'), ('tinyint', 48, 1, 3, 0, 'number'), ('smallint', 52, 2, 5, 0, 'number'),
+    ('int', 56, 4, 10, 0, 'number'), ('bigint', 127, 8, 19, 0, 'number'), ('decimal', 106, 17, 38, 38, 'number'),
+    ('numeric', 108, 17, 38, 38, 'number'), ('money', 60, 8, 19, 4, 'number'), ('real', 59, 4, 24, 0, 'float'),
+    ('float', 62, 8, 53, 0, 'float'), ('date', 40, 3, 10, 0, 'time'), ('time', 41, 5, 16, 7, 'time'),
+    ('datetime', 61, 8, 23, 3, 'time'), ('smalldatetime', 58, 4, 16, 0, 'time'), ('datetime2', 42, 8, 27, 7, 'time'),
+    ('datetimeoffset', 43, 10, 34, 7, 'time'), ('uniqueidentifier', 36, 16, 0, 0, 'guid'), ('char', 175, 8000, 0, 0, 'string'),
+    ('varchar', 167, 8000, 0, 0, 'string'), ('nchar', 239, 8000, 0, 0, 'wide'), ('nvarchar', 231, 8000, 0, 0, 'wide'),
+    ('binary', 173, 8000, 0, 0, 'binary'), ('varbinary', 165, 8000, 0, 0, 'binary'), ('xml', 241, -1, 0, 0, 'xml');
+
+CREATE FUNCTION tsql.type_text(type oid, modifier int) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN typnamespace = 'tsql'::regnamespace THEN typname::text
+           ELSE CASE typname WHEN 'int2' THEN 'smallint' WHEN 'int4' THEN 'int' WHEN 'int8' THEN 'bigint' WHEN 'oid' THEN 'int'
+                WHEN 'float4' THEN 'real' WHEN 'float8' THEN 'float' WHEN 'uuid' THEN 'uniqueidentifier' WHEN 'bool' THEN 'bit'
+                WHEN 'date' THEN 'date' WHEN 'bytea' THEN 'varbinary(max)' WHEN 'time' THEN 'time(6)' WHEN 'timestamp' THEN 'datetime2(6)'
+                WHEN 'timestamptz' THEN 'datetimeoffset(6)'
+                WHEN 'numeric' THEN CASE WHEN modifier < 4 THEN 'decimal(38,0)'
+                     ELSE format('decimal(%s,%s)', ((modifier - 4) >> 16) & 65535, (modifier - 4) & 2047) END
+                ELSE CASE WHEN modifier > 4 THEN format('nvarchar(%s)', modifier - 4) ELSE 'nvarchar(max)' END END END
+    FROM pg_type WHERE oid = type $$;
+
+CREATE VIEW tsql.attributes AS
+    SELECT a.attrelid, a.attnum, a.attname, a.attnotnull, a.attidentity, a.atthasdef, c.relnamespace, c.relname, c.relkind, k.*,
+           split_part(t.text, '(', 1) AS kind, substring(t.text FROM '\((\d+)') AS first_argument, substring(t.text FROM ',(\d+)\)') AS second_argument
+    FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid AND c.relkind IN ('r', 'v')
+    JOIN pg_namespace AS n ON n.oid = c.relnamespace AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'tsql')
+        AND (n.nspname NOT LIKE 'pg\_%' OR n.oid = pg_my_temp_schema())
+    CROSS JOIN LATERAL (SELECT tsql.type_text(a.atttypid, a.atttypmod) AS text) AS t
+    JOIN tsql.kinds AS k ON k.name = split_part(t.text, '(', 1)
+    WHERE a.attnum > 0 AND NOT a.attisdropped;
+
+CREATE VIEW tsql.relations AS
+    SELECT c.oid, c.relname, c.relkind, c.relnamespace, n.nspname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'v') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'tsql', 'sys', 'INFORMATION_SCHEMA')
+    AND n.nspname NOT LIKE 'pg\_%';
+
+CREATE FUNCTION tsql.name(value text) RETURNS tsql."nvarchar(128)" LANGUAGE sql IMMUTABLE AS $$ SELECT value::bpchar::tsql."nvarchar(128)" $$;
+CREATE FUNCTION tsql.yes(value boolean) RETURNS tsql.bit LANGUAGE sql IMMUTABLE AS $$ SELECT (CASE WHEN value THEN 1 ELSE 0 END)::smallint::tsql.bit $$;
+
+CREATE VIEW sys.schemas AS
+    SELECT tsql.name(nspname) AS name, oid::int AS schema_id, 1 AS principal_id FROM pg_namespace
+    WHERE nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'tsql') AND nspname NOT LIKE 'pg\_%';
+
+CREATE VIEW sys.objects AS
+    SELECT tsql.name(relname) AS name, oid::int AS object_id, NULL::int AS principal_id, relnamespace::int AS schema_id, 0 AS parent_object_id,
+           (CASE relkind WHEN 'r' THEN 'U ' ELSE 'V ' END)::tsql."char(2)" AS type,
+           tsql.name(CASE relkind WHEN 'r' THEN 'USER_TABLE' ELSE 'VIEW' END) AS type_desc,
+           timestamp '2000-01-01' AS create_date, timestamp '2000-01-01' AS modify_date, tsql.yes(false) AS is_ms_shipped
+    FROM tsql.relations
+    UNION ALL
+    SELECT tsql.name(tsql.shown(conname)), oid::int, NULL, connamespace::int, conrelid::int,
+           (CASE contype WHEN 'p' THEN 'PK' WHEN 'u' THEN 'UQ' WHEN 'c' THEN 'C ' ELSE 'F ' END)::tsql."char(2)",
+           tsql.name(CASE contype WHEN 'p' THEN 'PRIMARY_KEY_CONSTRAINT' WHEN 'u' THEN 'UNIQUE_CONSTRAINT' WHEN 'c' THEN 'CHECK_CONSTRAINT' ELSE 'FOREIGN_KEY_CONSTRAINT' END),
+           timestamp '2000-01-01', timestamp '2000-01-01', tsql.yes(false)
+    FROM pg_constraint WHERE contype IN ('p', 'u', 'c', 'f') AND conrelid IN (SELECT oid FROM tsql.relations)
+    UNION ALL
+    SELECT tsql.name(col_description(adrelid, adnum)), d.oid::int, NULL, relnamespace::int, adrelid::int, 'D '::tsql."char(2)", tsql.name('DEFAULT_CONSTRAINT'),
+           timestamp '2000-01-01', timestamp '2000-01-01', tsql.yes(false)
+    FROM pg_attrdef AS d JOIN tsql.relations AS r ON r.oid = adrelid;
+CREATE VIEW sys.all_objects AS SELECT * FROM sys.objects;
+
+CREATE VIEW sys.tables AS
+    SELECT o.*, 0::smallint AS temporal_type, tsql.yes(false) AS is_memory_optimized, tsql.yes(false) AS is_external, tsql.yes(false) AS is_filetable,
+           tsql.yes(false) AS is_node, tsql.yes(false) AS is_edge, NULL::int AS history_table_id, NULL::int AS lob_data_space_id,
+           tsql.yes(false) AS is_replicated
+    FROM sys.objects AS o WHERE type = 'U';
+CREATE VIEW sys.views AS SELECT o.*, tsql.yes(false) AS with_check_option FROM sys.objects AS o WHERE type = 'V';
+CREATE VIEW sys.all_views AS SELECT * FROM sys.views;
+
+CREATE VIEW sys.types AS
+    SELECT tsql.name(name) AS name, id::smallint AS system_type_id, id AS user_type_id, 4 AS schema_id, bytes::smallint AS max_length,
+           digits::smallint AS precision, decimals::smallint AS scale, tsql.name(CASE WHEN family IN ('string', 'wide') THEN 'Latin1_General_100_BIN2_UTF8' END) AS collation_name,
+           tsql.yes(true) AS is_nullable, tsql.yes(false) AS is_user_defined, tsql.yes(false) AS is_assembly_type, tsql.yes(false) AS is_table_type
+    FROM tsql.kinds
+    UNION ALL
+    SELECT tsql.name('sysname'), 231::smallint, 256, 4, 256::smallint, 0::smallint, 0::smallint, tsql.name('Latin1_General_100_BIN2_UTF8'),
+           tsql.yes(false), tsql.yes(false), tsql.yes(false), tsql.yes(false);
+
+CREATE VIEW sys.all_columns AS
+    SELECT attrelid::int AS object_id, tsql.name(attname) AS name, attnum::int AS column_id, id::smallint AS system_type_id, id AS user_type_id,
+           (CASE WHEN family IN ('string', 'binary') THEN coalesce(first_argument::int, -1) WHEN family = 'wide' THEN coalesce(2 * first_argument::int, -1)
+                WHEN kind = 'decimal' THEN CASE WHEN first_argument::int <= 9 THEN 5 WHEN first_argument::int <= 19 THEN 9 WHEN first_argument::int <= 28 THEN 13 ELSE 17 END
+                WHEN kind IN ('time', 'datetime2', 'datetimeoffset') THEN bytes - CASE WHEN first_argument::int <= 2 THEN 2 WHEN first_argument::int <= 4 THEN 1 ELSE 0 END
+                ELSE bytes END)::smallint AS max_length,
+           (CASE WHEN kind = 'decimal' THEN first_argument::int WHEN kind IN ('time', 'datetime2', 'datetimeoffset') THEN digits - 7 + first_argument::int
+                - CASE first_argument WHEN '0' THEN 1 ELSE 0 END ELSE digits END)::smallint AS precision,
+           (CASE WHEN kind = 'decimal' THEN second_argument::int WHEN kind IN ('time', 'datetime2', 'datetimeoffset') THEN first_argument::int ELSE decimals END)::smallint AS scale,
+           tsql.name(CASE WHEN family IN ('string', 'wide') THEN 'Latin1_General_100_BIN2_UTF8' END) AS collation_name,
+           tsql.yes(NOT attnotnull) AS is_nullable, tsql.yes(attidentity <> '') AS is_identity, tsql.yes(false) AS is_computed, tsql.yes(false) AS is_rowguidcol,
+           coalesce((SELECT d.oid::int FROM pg_attrdef AS d WHERE adrelid = attrelid AND adnum = attnum), 0) AS default_object_id,
+           tsql.yes(false) AS is_hidden, 0::smallint AS generated_always_type, tsql.yes(false) AS is_sparse, tsql.yes(false) AS is_column_set,
+           NULL::int AS encryption_type, 0 AS xml_collection_id
+    FROM tsql.attributes;
+CREATE VIEW sys.columns AS
+    SELECT * FROM sys.all_columns WHERE object_id IN (SELECT oid::int FROM tsql.relations)
+    OR object_id IN (SELECT oid::int FROM pg_class WHERE relnamespace = pg_my_temp_schema());
+CREATE VIEW sys.computed_columns AS SELECT object_id, name, column_id, NULL::tsql."nvarchar(max)" AS definition, tsql.yes(false) AS is_persisted FROM sys.columns WHERE false;
+CREATE VIEW sys.identity_columns AS
+    SELECT c.*, s.seqstart AS seed_value, s.seqincrement AS increment_value, pg_sequence_last_value(s.seqrelid) AS last_value
+    FROM sys.columns AS c JOIN pg_depend AS d ON d.refobjid = c.object_id::oid AND d.refobjsubid = c.column_id AND d.deptype = 'i' AND d.refclassid = 'pg_class'::regclass
+    JOIN pg_sequence AS s ON s.seqrelid = d.objid WHERE c.is_identity = 1;
+
+CREATE VIEW tsql.indexes AS
+    SELECT i.indrelid, i.indexrelid, tsql.shown(c.relname) AS name, i.indisunique, i.indisprimary, con.contype, con.oid AS constraint_id,
+           coalesce(obj_description(i.indexrelid, 'pg_class'), 'nonclustered') AS note, i.indkey, i.indoption, i.indnkeyatts, pg_get_expr(i.indpred, i.indrelid) AS filter,
+           row_number() OVER (PARTITION BY i.indrelid ORDER BY obj_description(i.indexrelid, 'pg_class') = 'clustered' DESC NULLS LAST, i.indexrelid) AS place,
+           bool_or(obj_description(i.indexrelid, 'pg_class') = 'clustered') OVER (PARTITION BY i.indrelid) AS has_clustered
+    FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid LEFT JOIN pg_constraint AS con ON con.conindid = i.indexrelid AND con.contype IN ('p', 'u')
+    WHERE i.indrelid IN (SELECT oid FROM tsql.relations);
+CREATE VIEW sys.indexes AS
+    SELECT indrelid::int AS object_id, tsql.name(name) AS name, (place + CASE WHEN coalesce(has_clustered, false) THEN 0 ELSE 1 END)::int AS index_id,
+           (CASE note WHEN 'clustered' THEN 1 ELSE 2 END)::smallint AS type, tsql.name(CASE note WHEN 'clustered' THEN 'CLUSTERED' ELSE 'NONCLUSTERED' END) AS type_desc,
+           tsql.yes(indisunique) AS is_unique, tsql.yes(indisprimary) AS is_primary_key, tsql.yes(coalesce(contype = 'u', false)) AS is_unique_constraint,
+           tsql.yes(false) AS is_disabled, tsql.yes(false) AS is_hypothetical, tsql.yes(filter IS NOT NULL) AS has_filter, filter::bpchar AS filter_definition, 1 AS data_space_id,
+           tsql.yes(false) AS ignore_dup_key, 0::smallint AS fill_factor
+    FROM tsql.indexes
+    UNION ALL
+    SELECT oid::int, NULL, 0, 0::smallint, tsql.name('HEAP'), tsql.yes(false), tsql.yes(false), tsql.yes(false), tsql.yes(false), tsql.yes(false), tsql.yes(false), NULL, 1, tsql.yes(false), 0::smallint
+    FROM tsql.relations WHERE relkind = 'r' AND oid NOT IN (SELECT indrelid FROM tsql.indexes WHERE has_clustered);
+CREATE VIEW sys.index_columns AS
+    SELECT indrelid::int AS object_id, (place + CASE WHEN coalesce(has_clustered, false) THEN 0 ELSE 1 END)::int AS index_id, k.place_in_key::int AS index_column_id,
+           k.number::int AS column_id, (CASE WHEN k.place_in_key <= indnkeyatts THEN k.place_in_key ELSE 0 END)::smallint AS key_ordinal, 0::smallint AS partition_ordinal,
+           tsql.yes(CASE WHEN k.place_in_key <= indnkeyatts THEN (indoption[k.place_in_key - 1] & 1) = 1 ELSE false END) AS is_descending_key, tsql.yes(k.place_in_key > indnkeyatts) AS is_included_column
+    FROM tsql.indexes CROSS JOIN LATERAL unnest(indkey::int2[]) WITH ORDINALITY AS k(number, place_in_key);
+
+CREATE VIEW sys.key_constraints AS
+    SELECT o.*, i.index_id AS unique_index_id, tsql.yes(false) AS is_system_named FROM sys.objects AS o
+    JOIN tsql.indexes AS x ON x.constraint_id = o.object_id::oid JOIN sys.indexes AS i ON i.object_id = o.parent_object_id AND i.name = x.name WHERE o.type IN ('PK', 'UQ');
+CREATE VIEW sys.check_constraints AS
+    SELECT o.*, pg_get_constraintdef(o.object_id::oid)::bpchar AS definition, 0 AS parent_column_id, tsql.yes(false) AS is_disabled, tsql.yes(false) AS is_system_named
+    FROM sys.objects AS o WHERE o.type = 'C';
+CREATE VIEW sys.default_constraints AS
+    SELECT o.*, d.adnum::int AS parent_column_id, ('(' || pg_get_expr(d.adbin, d.adrelid) || ')')::bpchar AS definition, tsql.yes(false) AS is_system_named
+    FROM sys.objects AS o JOIN pg_attrdef AS d ON d.oid = o.object_id::oid WHERE o.type = 'D';
+CREATE VIEW sys.foreign_keys AS
+    SELECT o.*, c.confrelid::int AS referenced_object_id, tsql.yes(false) AS is_disabled, tsql.yes(NOT c.convalidated) AS is_not_trusted,
+           (CASE c.confdeltype WHEN 'c' THEN 1 WHEN 'n' THEN 2 WHEN 'd' THEN 3 ELSE 0 END)::smallint AS delete_referential_action,
+           tsql.name(CASE c.confdeltype WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN 'SET_NULL' WHEN 'd' THEN 'SET_DEFAULT' ELSE 'NO_ACTION' END) AS delete_referential_action_desc,
+           (CASE c.confupdtype WHEN 'c' THEN 1 WHEN 'n' THEN 2 WHEN 'd' THEN 3 ELSE 0 END)::smallint AS update_referential_action,
+           tsql.name(CASE c.confupdtype WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN 'SET_NULL' WHEN 'd' THEN 'SET_DEFAULT' ELSE 'NO_ACTION' END) AS update_referential_action_desc,
+           (SELECT i.index_id FROM sys.indexes AS i JOIN tsql.indexes AS x ON x.indrelid = i.object_id::oid AND x.name = i.name WHERE x.indexrelid = c.conindid) AS key_index_id
+    FROM sys.objects AS o JOIN pg_constraint AS c ON c.oid = o.object_id::oid WHERE o.type = 'F';
+CREATE VIEW sys.foreign_key_columns AS
+    SELECT c.oid::int AS constraint_object_id, k.place::int AS constraint_column_id, c.conrelid::int AS parent_object_id, k.own::int AS parent_column_id,
+           c.confrelid::int AS referenced_object_id, k.other::int AS referenced_column_id
+    FROM pg_constraint AS c CROSS JOIN LATERAL unnest(c.conkey, c.confkey) WITH ORDINALITY AS k(own, other, place) WHERE c.contype = 'f';
+
+CREATE FUNCTION tsql.row_count(relation oid) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+DECLARE found bigint;
+BEGIN
+    EXECUTE 'SELECT count(*) FROM ' || relation::regclass INTO found;
+    RETURN found;
+END $$;
+CREATE VIEW sys.partitions AS
+    SELECT i.object_id::bigint * 1000 + i.index_id AS partition_id, i.object_id, i.index_id, 1 AS partition_number, i.object_id::bigint * 1000 + i.index_id AS hobt_id,
+           tsql.row_count(i.object_id::oid) AS rows, 0::smallint AS data_compression, tsql.name('NONE') AS data_compression_desc
+    FROM sys.indexes AS i;
+
+CREATE VIEW sys.databases AS
+    SELECT tsql.name(substr(datname, length(s.value) + 1)) AS name, CASE WHEN datname = s.value || 'master' THEN 1 ELSE oid::int END AS database_id,
+           timestamp '2000-01-01' AS create_date, 160::smallint AS compatibility_level, tsql.name('Latin1_General_100_BIN2_UTF8') AS collation_name, 0::smallint AS state,
+           tsql.name('ONLINE') AS state_desc, tsql.yes(false) AS is_read_only, tsql.yes(true) AS is_read_committed_snapshot_on,
+           (SELECT CASE WHEN datname = current_database() AND EXISTS (SELECT FROM tsql.settings WHERE name = 'ALLOW_SNAPSHOT_ISOLATION' AND value = 'ON') THEN 1 ELSE 0 END)::smallint AS snapshot_isolation_state,
+           tsql.yes(false) AS is_cdc_enabled, 0::smallint AS user_access
+    FROM pg_database CROSS JOIN (SELECT value FROM tsql.settings WHERE name = 'prefix') AS s
+    WHERE starts_with(datname, s.value) AND datname <> s.value || 'template';
+CREATE FUNCTION tsql.db_id(name bpchar) RETURNS smallint LANGUAGE sql STABLE AS $$
+    SELECT (database_id % 32768)::smallint FROM sys.databases WHERE sys.databases.name = coalesce($1, tsql.database()::bpchar) $$;
+CREATE FUNCTION tsql.db_name(id int) RETURNS bpchar LANGUAGE sql STABLE AS $$
+    SELECT name FROM sys.databases WHERE database_id % 32768 = id $$;
+
+CREATE VIEW sys.change_tracking_tables AS
+    SELECT relation::int AS object_id, tsql.yes(false) AS is_track_columns_updated_on, tsql.change_tracking_min_valid_version(relation::int) AS min_valid_version,
+           since AS begin_version, NULL::bigint AS cleanup_version
+    FROM tsql.ct_tables WHERE relation IN (SELECT oid FROM tsql.relations);
+CREATE VIEW sys.change_tracking_databases AS
+    SELECT tsql.db_id(NULL)::int AS database_id, tsql.yes((SELECT value FROM tsql.settings WHERE name = 'CHANGE_CLEANUP') = 'true') AS is_auto_cleanup_on,
+           split_part((SELECT value FROM tsql.settings WHERE name = 'CHANGE_RETENTION'), ' ', 1)::int AS retention_period,
+           tsql.name(upper(split_part((SELECT value FROM tsql.settings WHERE name = 'CHANGE_RETENTION'), ' ', 2))) AS retention_period_units_desc
+    WHERE tsql.change_tracking_current_version() IS NOT NULL;
+
+CREATE VIEW sys.dm_exec_sessions AS
+    SELECT (pid % 32768)::smallint AS session_id, tsql.name('sa') AS login_name, tsql.name('') AS host_name, tsql.name('') AS program_name,
+           (CASE current_setting('transaction_isolation') WHEN 'repeatable read' THEN 5 WHEN 'serializable' THEN 4 ELSE 2 END)::smallint AS transaction_isolation_level,
+           tsql.yes(true) AS is_user_process
+    FROM pg_stat_activity WHERE datname = current_database() AND pid IS NOT NULL;
+CREATE VIEW sys.system_views AS
+    SELECT tsql.name(relname) AS name, oid::int AS object_id, relnamespace::int AS schema_id FROM pg_class WHERE relkind = 'v' AND relnamespace IN ('sys'::regnamespace, '"INFORMATION_SCHEMA"'::regnamespace);
+CREATE VIEW sys.extended_properties AS
+    SELECT 0::smallint AS class, tsql.name('') AS class_desc, 0 AS major_id, 0 AS minor_id, tsql.name('') AS name, NULL::tsql."nvarchar(max)" AS value WHERE false;
+CREATE VIEW sys.sequences AS SELECT o.*, 0::bigint AS start_value, 1::bigint AS increment FROM sys.objects AS o WHERE false;
+CREATE VIEW sys.synonyms AS SELECT o.*, tsql.name('') AS base_object_name FROM sys.objects AS o WHERE false;
+CREATE VIEW sys.procedures AS SELECT o.* FROM sys.objects AS o WHERE false;
+CREATE VIEW sys.triggers AS SELECT o.* FROM sys.objects AS o WHERE false;
+CREATE VIEW sys.sql_modules AS SELECT oid::int AS object_id, pg_get_viewdef(oid)::bpchar AS definition FROM tsql.relations WHERE relkind = 'v';
+CREATE VIEW sys.database_principals AS SELECT tsql.name('dbo') AS name, 1 AS principal_id, 'S'::tsql."char(1)" AS type, tsql.name('SQL_USER') AS type_desc, tsql.name('dbo') AS default_schema_name;
+
+-- ------------------------------------------------------------------ INFORMATION_SCHEMA
+CREATE VIEW "INFORMATION_SCHEMA"."SCHEMATA" AS
+    SELECT tsql.name(tsql.database()) AS "CATALOG_NAME", name AS "SCHEMA_NAME", tsql.name('dbo') AS "SCHEMA_OWNER", tsql.name(NULL) AS "DEFAULT_CHARACTER_SET_NAME" FROM sys.schemas;
+CREATE VIEW "INFORMATION_SCHEMA"."TABLES" AS
+    SELECT tsql.name(tsql.database()) AS "TABLE_CATALOG", tsql.name(nspname) AS "TABLE_SCHEMA", tsql.name(relname) AS "TABLE_NAME",
+           (CASE relkind WHEN 'r' THEN 'BASE TABLE' ELSE 'VIEW' END)::tsql."varchar(10)" AS "TABLE_TYPE" FROM tsql.relations;
+CREATE VIEW "INFORMATION_SCHEMA"."VIEWS" AS
+    SELECT tsql.name(tsql.database()) AS "TABLE_CATALOG", tsql.name(nspname) AS "TABLE_SCHEMA", tsql.name(relname) AS "TABLE_NAME",
+           pg_get_viewdef(oid)::bpchar AS "VIEW_DEFINITION", 'NONE'::tsql."varchar(7)" AS "CHECK_OPTION", 'NO'::tsql."varchar(2)" AS "IS_UPDATABLE" FROM tsql.relations WHERE relkind = 'v';
+CREATE VIEW "INFORMATION_SCHEMA"."COLUMNS" AS
+    SELECT tsql.name(tsql.database()) AS "TABLE_CATALOG", tsql.name(nspname) AS "TABLE_SCHEMA", tsql.name(a.relname) AS "TABLE_NAME", tsql.name(attname) AS "COLUMN_NAME",
+           (SELECT count(*) FROM pg_attribute AS b WHERE b.attrelid = a.attrelid AND b.attnum BETWEEN 1 AND a.attnum AND NOT b.attisdropped)::int AS "ORDINAL_POSITION",
+           (SELECT '(' || pg_get_expr(adbin, adrelid) || ')' FROM pg_attrdef WHERE adrelid = attrelid AND adnum = attnum)::bpchar AS "COLUMN_DEFAULT",
+           (CASE WHEN attnotnull THEN 'NO' ELSE 'YES' END)::tsql."varchar(3)" AS "IS_NULLABLE", tsql.name(kind) AS "DATA_TYPE",
+           CASE WHEN family IN ('string', 'wide', 'binary') THEN coalesce(first_argument::int, -1) WHEN family = 'xml' THEN -1 END AS "CHARACTER_MAXIMUM_LENGTH",
+           CASE WHEN family IN ('string', 'binary') THEN coalesce(first_argument::int, -1) WHEN family = 'wide' THEN coalesce(2 * first_argument::int, -1) WHEN family = 'xml' THEN -1 END AS "CHARACTER_OCTET_LENGTH",
+           (CASE WHEN kind = 'decimal' THEN first_argument::int WHEN family IN ('number', 'float') THEN digits END)::smallint AS "NUMERIC_PRECISION",
+           (CASE WHEN family = 'number' THEN 10 WHEN family = 'float' THEN 2 END)::smallint AS "NUMERIC_PRECISION_RADIX",
+           CASE WHEN kind = 'decimal' THEN second_argument::int WHEN family = 'number' THEN decimals END AS "NUMERIC_SCALE",
+           (CASE WHEN kind IN ('time', 'datetime2', 'datetimeoffset') THEN first_argument::int WHEN family = 'time' THEN decimals END)::smallint AS "DATETIME_PRECISION",
+           tsql.name(CASE family WHEN 'string' THEN 'UTF-8' WHEN 'wide' THEN 'UNICODE' END) AS "CHARACTER_SET_NAME",
+           tsql.name(CASE WHEN family IN ('string', 'wide') THEN 'Latin1_General_100_BIN2_UTF8' END) AS "COLLATION_NAME"
+    FROM tsql.attributes AS a JOIN tsql.relations AS r ON r.oid = a.attrelid;
+CREATE VIEW "INFORMATION_SCHEMA"."TABLE_CONSTRAINTS" AS
+    SELECT tsql.name(tsql.database()) AS "CONSTRAINT_CATALOG", tsql.name(nspname) AS "CONSTRAINT_SCHEMA", tsql.name(tsql.shown(conname)) AS "CONSTRAINT_NAME",
+           tsql.name(tsql.database()) AS "TABLE_CATALOG", tsql.name(nspname) AS "TABLE_SCHEMA", tsql.name(relname) AS "TABLE_NAME",
+           (CASE contype WHEN 'p' THEN 'PRIMARY KEY' WHEN 'u' THEN 'UNIQUE' WHEN 'c' THEN 'CHECK' ELSE 'FOREIGN KEY' END)::tsql."varchar(11)" AS "CONSTRAINT_TYPE",
+           'NO'::tsql."varchar(2)" AS "IS_DEFERRABLE", 'NO'::tsql."varchar(2)" AS "INITIALLY_DEFERRED"
+    FROM pg_constraint AS c JOIN tsql.relations AS r ON r.oid = c.conrelid WHERE contype IN ('p', 'u', 'c', 'f');
+CREATE VIEW "INFORMATION_SCHEMA"."KEY_COLUMN_USAGE" AS
+    SELECT tsql.name(tsql.database()) AS "CONSTRAINT_CATALOG", tsql.name(nspname) AS "CONSTRAINT_SCHEMA", tsql.name(tsql.shown(conname)) AS "CONSTRAINT_NAME",
+           tsql.name(tsql.database()) AS "TABLE_CATALOG", tsql.name(nspname) AS "TABLE_SCHEMA", tsql.name(relname) AS "TABLE_NAME", tsql.name(attname) AS "COLUMN_NAME", k.place::int AS "ORDINAL_POSITION"
+    FROM pg_constraint AS c JOIN tsql.relations AS r ON r.oid = c.conrelid CROSS JOIN LATERAL unnest(conkey) WITH ORDINALITY AS k(number, place)
+    JOIN pg_attribute ON attrelid = conrelid AND attnum = number WHERE contype IN ('p', 'u', 'f');
+CREATE VIEW "INFORMATION_SCHEMA"."CONSTRAINT_COLUMN_USAGE" AS
+    SELECT tsql.name(tsql.database()) AS "TABLE_CATALOG", tsql.name(nspname) AS "TABLE_SCHEMA", tsql.name(relname) AS "TABLE_NAME", tsql.name(attname) AS "COLUMN_NAME",
+           tsql.name(tsql.database()) AS "CONSTRAINT_CATALOG", tsql.name(nspname) AS "CONSTRAINT_SCHEMA", tsql.name(tsql.shown(conname)) AS "CONSTRAINT_NAME"
+    FROM pg_constraint AS c JOIN tsql.relations AS r ON r.oid = c.conrelid CROSS JOIN LATERAL unnest(conkey) AS k(number)
+    JOIN pg_attribute ON attrelid = conrelid AND attnum = number WHERE contype IN ('p', 'u', 'c', 'f');
+CREATE VIEW "INFORMATION_SCHEMA"."REFERENTIAL_CONSTRAINTS" AS
+    SELECT tsql.name(tsql.database()) AS "CONSTRAINT_CATALOG", tsql.name(r.nspname) AS "CONSTRAINT_SCHEMA", tsql.name(tsql.shown(c.conname)) AS "CONSTRAINT_NAME",
+           tsql.name(tsql.database()) AS "UNIQUE_CONSTRAINT_CATALOG", tsql.name(q.nspname) AS "UNIQUE_CONSTRAINT_SCHEMA",
+           tsql.name((SELECT tsql.shown(u.conname) FROM pg_constraint AS u WHERE u.conindid = c.conindid AND u.contype IN ('p', 'u'))) AS "UNIQUE_CONSTRAINT_NAME",
+           'SIMPLE'::tsql."varchar(7)" AS "MATCH_OPTION",
+           (CASE c.confupdtype WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN 'SET NULL' WHEN 'd' THEN 'SET DEFAULT' ELSE 'NO ACTION' END)::tsql."varchar(11)" AS "UPDATE_RULE",
+           (CASE c.confdeltype WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN 'SET NULL' WHEN 'd' THEN 'SET DEFAULT' ELSE 'NO ACTION' END)::tsql."varchar(11)" AS "DELETE_RULE"
+    FROM pg_constraint AS c JOIN tsql.relations AS r ON r.oid = c.conrelid JOIN tsql.relations AS q ON q.oid = c.confrelid WHERE c.contype = 'f';
+CREATE VIEW "INFORMATION_SCHEMA"."CHECK_CONSTRAINTS" AS
+    SELECT tsql.name(tsql.database()) AS "CONSTRAINT_CATALOG", tsql.name(nspname) AS "CONSTRAINT_SCHEMA", tsql.name(tsql.shown(conname)) AS "CONSTRAINT_NAME", pg_get_constraintdef(c.oid)::bpchar AS "CHECK_CLAUSE"
+    FROM pg_constraint AS c JOIN tsql.relations AS r ON r.oid = c.conrelid WHERE contype = 'c';
+
+-- ------------------------------------------------------------------ metadata functions
+CREATE FUNCTION tsql.type_name(id int) RETURNS bpchar LANGUAGE sql STABLE AS $$ SELECT name FROM sys.types WHERE user_type_id = id $$;
+CREATE FUNCTION tsql.type_id(name bpchar) RETURNS int LANGUAGE sql STABLE AS $$ SELECT user_type_id FROM sys.types WHERE sys.types.name = $1 $$;
+CREATE FUNCTION tsql.col_name(object int, number int) RETURNS bpchar LANGUAGE sql STABLE AS $$ SELECT name FROM sys.columns WHERE object_id = object AND column_id = number $$;
+CREATE FUNCTION tsql.col_length(object text, attribute text) RETURNS smallint LANGUAGE sql STABLE AS $$
+    SELECT max_length FROM sys.columns WHERE object_id = tsql.object_id(object, NULL) AND name = attribute::bpchar $$;
+CREATE FUNCTION tsql.object_property(id int, property text) RETURNS int LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    CASE lower(property)
+        WHEN 'istable', 'isusertable' THEN RETURN (SELECT CASE type WHEN 'U' THEN 1 ELSE 0 END FROM sys.objects WHERE object_id = id);
+        WHEN 'isview' THEN RETURN (SELECT CASE type WHEN 'V' THEN 1 ELSE 0 END FROM sys.objects WHERE object_id = id);
+        WHEN 'tablehasprimarykey' THEN RETURN (SELECT count(*) FROM pg_index WHERE indrelid = id::oid AND indisprimary);
+        WHEN 'tablehasidentity' THEN RETURN (SELECT count(*) FROM pg_attribute WHERE attrelid = id::oid AND attidentity <> '');
+        WHEN 'cnstisclustkey' THEN
+            RETURN (SELECT CASE obj_description(conindid, 'pg_class') WHEN 'clustered' THEN 1 ELSE 0 END FROM pg_constraint WHERE oid = id::oid);
+        WHEN 'ismsshipped' THEN RETURN 0;
+        ELSE PERFORM tsql.fail(102, format('Incorrect syntax near ''OBJECTPROPERTY(%s)'': this endpoint does not execute it.', property));
+    END CASE;
+    RETURN NULL;
+END $$;
+CREATE FUNCTION tsql.column_property(id int, attribute text, property text) RETURNS int LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    CASE lower(property)
+        WHEN 'isidentity' THEN RETURN (SELECT is_identity FROM sys.columns WHERE object_id = id AND name = attribute::bpchar);
+        WHEN 'allowsnull' THEN RETURN (SELECT is_nullable FROM sys.columns WHERE object_id = id AND name = attribute::bpchar);
+        WHEN 'columnid' THEN RETURN (SELECT column_id FROM sys.columns WHERE object_id = id AND name = attribute::bpchar);
+        WHEN 'iscomputed' THEN RETURN (SELECT is_computed FROM sys.columns WHERE object_id = id AND name = attribute::bpchar);
+        ELSE PERFORM tsql.fail(102, format('Incorrect syntax near ''COLUMNPROPERTY(%s)'': this endpoint does not execute it.', property));
+    END CASE;
+    RETURN NULL;
+END $$;
+CREATE FUNCTION tsql.server_property(property text) RETURNS bpchar LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    CASE lower(property)
+        WHEN 'productversion' THEN RETURN '16.0.1000.6';
+        WHEN 'productlevel' THEN RETURN 'RTM';
+        WHEN 'productmajorversion' THEN RETURN '16';
+        WHEN 'edition' THEN RETURN 'Emulator on PostgreSQL';
+        WHEN 'engineedition' THEN RETURN '3';
+        WHEN 'collation' THEN RETURN 'Latin1_General_100_BIN2_UTF8';
+        WHEN 'servername', 'machinename' THEN RETURN 'emulator';
+        WHEN 'instancename' THEN RETURN NULL;
+        WHEN 'isclustered', 'isfulltextinstalled', 'ishadrenabled' THEN RETURN '0';
+        ELSE PERFORM tsql.fail(102, format('Incorrect syntax near ''SERVERPROPERTY(%s)'': this endpoint does not execute it.', property));
+    END CASE;
+    RETURN NULL;
+END $$;
+CREATE FUNCTION tsql.database_property(name bpchar, property text) RETURNS bpchar LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    CASE lower(property)
+        WHEN 'collation' THEN RETURN 'Latin1_General_100_BIN2_UTF8';
+        WHEN 'status' THEN RETURN 'ONLINE';
+        WHEN 'updateability' THEN RETURN 'READ_WRITE';
+        WHEN 'recovery' THEN RETURN 'SIMPLE';
+        WHEN 'useraccess' THEN RETURN 'MULTI_USER';
+        ELSE PERFORM tsql.fail(102, format('Incorrect syntax near ''DATABASEPROPERTYEX(%s)'': this endpoint does not execute it.', property));
+    END CASE;
+    RETURN NULL;
+END $$;

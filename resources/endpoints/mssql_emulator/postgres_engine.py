@@ -1,0 +1,181 @@
+"""T-SQL executed on a PostgreSQL server: one database there for each database of SQL Server.
+
+Here lives how databases are made and logins checked; sessions live in `postgres_session`. It may
+import them, `tsql`, the endpoint and psycopg.
+"""
+
+import hmac
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from resources.endpoints.endpoint import Endpoint
+from resources.endpoints.mssql_emulator.engine import Kind, SqlError, SqlType
+from resources.endpoints.mssql_emulator.postgres_connection import Database
+from resources.endpoints.mssql_emulator.postgres_session import PostgresSession
+from resources.endpoints.mssql_emulator.tsql.types import FIXED, domain_definition, type_name
+
+_SCRIPTS = ("library.sql", "change_tracking.sql", "catalog_views.sql")
+_OPTIONS = {
+    "search_path": "tsql",
+    "timezone": "UTC",
+    "datestyle": "ISO,MDY",
+    "intervalstyle": "postgres",
+    "bytea_output": "hex",
+    "extra_float_digits": "1",
+    "client_encoding": "UTF8",
+    "standard_conforming_strings": "on",
+    "client_min_messages": "error",
+    "default_transaction_isolation": "read\\ committed",
+}
+DEFAULT_DATABASE = "master"
+_OF_VIEWS = (
+    *(SqlType(Kind.CHAR, length) for length in (1, 2)),
+    *(SqlType(Kind.VARCHAR, length) for length in (2, 3, 7, 10, 11)),
+)
+"""Types of columns of the catalog views that are not among those that every database has."""
+
+
+class PostgresEngine:
+    """Sessions on a running PostgreSQL, whose user must be a superuser: the conversions of a database are T-SQL's."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        user: str,
+        password: str,
+        databases: Iterable[str] = (),
+        prefix: str = "tsql_",
+    ) -> None:
+        """Make the databases, besides `master`; those that are there are used as they are.
+
+        `prefix` begins the names of this engine's databases in PostgreSQL. Raises psycopg.Error.
+        """
+        self._endpoint = endpoint
+        self._user = user
+        self._password = password
+        self._prefix = prefix
+        self._lock = threading.Lock()
+        self._sessions: set[PostgresSession] = set()
+        self._made: list[str] = []
+        self._domains: dict[str, set[str]] = {}
+        self._databases: dict[str, Database] = {}
+        self._prepare_template()
+        for name in (DEFAULT_DATABASE, *databases):
+            self.create_database(name)
+
+    def login(self, user: str, password: str, database: str) -> PostgresSession:
+        """Return a session. Raises SqlError 18456 for a wrong user or password, 4060 for an unknown database."""
+        same = hmac.compare_digest(password.encode(), self._password.encode())
+        if not (hmac.compare_digest(user.encode(), self._user.encode()) and same):
+            raise SqlError(18456, f"Login failed for user '{user}'.", severity=14)
+        name = database or DEFAULT_DATABASE
+        if name not in self._databases:
+            raise SqlError(
+                4060, f'Cannot open database "{name}" requested by the login. The login failed.', severity=11
+            )
+        session = PostgresSession(self._databases[name])
+        session.user = user
+        session.create_database = self.create_database
+        session.ended = self._ended
+        with self._lock:
+            self._sessions.add(session)
+        return session
+
+    def create_database(self, name: str) -> None:
+        """Make a database, unless this engine knows it already (1801)."""
+        with self._lock:
+            if name in self._databases:
+                raise SqlError(1801, f"Database '{name}' already exists. Choose a different database name.")
+            if self._copied(self._prefix + name):
+                self._made.append(self._prefix + name)
+            self._databases[name] = Database(
+                name, lambda: self._connect(self._prefix + name, name), lambda types: self._ensure(name, types)
+            )
+
+    def close(self) -> None:
+        """End every session and drop the databases that were made."""
+        with self._lock:
+            sessions, self._sessions = self._sessions, set()
+            made, self._made = self._made, []
+            self._databases.clear()
+        for session in sessions:
+            session.close()
+        with self._connect(self._endpoint.database or "postgres", "") as connection:
+            for name in reversed(made):
+                connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def _ended(self, session: PostgresSession) -> None:
+        with self._lock:
+            self._sessions.discard(session)
+
+    def _connect(self, database: str, shown: str) -> psycopg.Connection:
+        endpoint = self._endpoint
+        options = " ".join(f"-c {name}={value}" for name, value in _OPTIONS.items())
+        escaped = shown.replace("\\", "\\\\").replace(" ", "\\ ")
+        connection = psycopg.connect(
+            host=endpoint.host,
+            port=endpoint.port,
+            user=endpoint.user,
+            password=endpoint.password,
+            dbname=database,
+            sslmode=endpoint.options.get("sslmode", "prefer"),
+            application_name="mssql-emulator",
+            connect_timeout=10,
+            autocommit=True,
+            options=options + (f" -c tsql.database={escaped}" if shown else ""),
+        )
+        connection.prepare_threshold = 3
+        return connection
+
+    # ------------------------------------------------------------------ databases
+
+    def _copied(self, database: str) -> bool:
+        """Copy the template to a new database; tell whether it was not there."""
+        with self._connect(self._endpoint.database or "postgres", "") as connection:
+            if connection.execute("SELECT FROM pg_database WHERE datname = %s", (database,)).fetchone():
+                return False
+            statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+            connection.execute(statement.format(sql.Identifier(database), sql.Identifier(f"{self._prefix}template")))
+            return True
+
+    def _prepare_template(self) -> None:
+        """Make the database that the others are copies of."""
+        name = f"{self._prefix}template"
+        with self._connect(self._endpoint.database or "postgres", "") as connection:
+            if connection.execute("SELECT FROM pg_database WHERE datname = %s", (name,)).fetchone():
+                connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+            connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+        self._made.append(name)
+        folder = Path(__file__).parent
+        with self._connect(name, "") as connection, connection.transaction():
+            library, *rest = _SCRIPTS
+            connection.execute((folder / library).read_bytes())
+            connection.execute(";".join(domain_definition(type_) for type_ in (*FIXED, *_OF_VIEWS)).encode())
+            for script in rest:
+                connection.execute((folder / script).read_bytes())
+            prefix = sql.Literal(self._prefix)
+            connection.execute(sql.SQL("INSERT INTO tsql.settings VALUES ('prefix', {})").format(prefix))
+
+    def _ensure(self, database: str, types: set[SqlType]) -> None:
+        """Make the domains of these types, in a transaction of their own: another session may need them at once."""
+        fixed = {type_name(type_) for type_ in FIXED}
+        with self._lock:
+            known = self._domains.setdefault(database, fixed)
+            missing = {type_name(type_): type_ for type_ in types if type_name(type_) not in known}
+            if not missing:
+                return
+            with self._connect(self._prefix + database, database) as connection:
+                there = {
+                    row[0]
+                    for row in connection.execute(
+                        "SELECT typname::text FROM pg_type WHERE typnamespace = 'tsql'::regnamespace AND typtype = 'd'"
+                    )
+                }
+                for name, type_ in missing.items():
+                    if name not in there:
+                        connection.execute(domain_definition(type_).encode())
+                known |= there | set(missing)

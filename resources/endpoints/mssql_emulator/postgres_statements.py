@@ -1,0 +1,214 @@
+"""How a statement that is said in PostgreSQL's SQL runs: its rows as Arrow batches, its count, and bulk loads.
+
+Here live results; transactions live in `postgres_connection`, the order of statements in `postgres_session`. It may
+import `postgres_connection`, `engine`, `tsql`, its siblings below it and psycopg.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+import psycopg
+import pyarrow as pa
+from psycopg import pq
+from psycopg.errors import error_from_result
+
+from resources.endpoints.mssql_emulator.engine import (
+    Affected,
+    Kind,
+    Outcome,
+    ResultColumn,
+    ResultSet,
+    SqlError,
+    SqlType,
+)
+from resources.endpoints.mssql_emulator.postgres_catalog import plain_type
+from resources.endpoints.mssql_emulator.postgres_connection import PostgresConnection, Values, plain
+from resources.endpoints.mssql_emulator.postgres_errors import sql_error
+from resources.endpoints.mssql_emulator.postgres_results import Decoder, encoded
+from resources.endpoints.mssql_emulator.tsql import types
+from resources.endpoints.mssql_emulator.tsql.dml_sql import Manipulation
+from resources.endpoints.mssql_emulator.tsql.query import UNNAMED
+from resources.endpoints.mssql_emulator.tsql.scope import Column, Table, quote
+from resources.endpoints.mssql_emulator.tsql.statements import Said
+from resources.endpoints.mssql_emulator.tsql.tokens import Cursor, tokenize
+
+
+class PostgresStatements(PostgresConnection):
+    """Runs statements on a connection."""
+
+    def run(self, said: Said, values: Values, line: int = 1) -> Iterator[Outcome]:
+        """Run a statement and yield what it comes to. Raises SqlError."""
+        if said.rows:
+            yield from self._rows(said, values, line)
+            return
+        block = bool(said.before or said.after or said.made)
+        with self.guarded(block=block, verb=said.verb, line=line):
+            for before in said.before:
+                self.connection.execute(before.encode(), {})
+            inherited = self._not_null(said, values) if said.made is not None else []
+            if said.made is not None or not said.used:
+                done = self.connection.execute(self._bound(said.sql, values))
+            else:
+                done = self.connection.execute(said.sql.encode(), {name: values[name] for name in said.used})
+            rows = max(0, done.rowcount)
+            for after in [*inherited, *said.after]:
+                self.connection.execute(after.encode(), {})
+        if said.counted:
+            self.rowcount = rows
+        yield Affected(rows if said.counted and not self.settings.nocount else None)
+
+    def _not_null(self, said: Said, values: Values) -> list[str]:
+        """Return what makes the columns of a new table NOT NULL whose origins are."""
+        assert said.made is not None
+        query = said.sql.split(" AS ", 1)[1]
+        columns, _ = self.described(self._bound(query, values), replace(said, counted=False))
+        names = [column.name for column in columns if not column.nullable]
+        return [
+            f"ALTER TABLE {said.made.sql} {', '.join(f'ALTER COLUMN {quote(n)} SET NOT NULL' for n in names)}"
+        ] * bool(names)
+
+    def _bound(self, sql: str, values: Values) -> bytes:
+        """Return the text with its placeholders filled in: for COPY and others that take no parameters."""
+        return psycopg.ClientCursor(self.connection).mogrify(sql, values).encode()
+
+    def _rows(self, said: Said, values: Values, line: int) -> Iterator[Outcome]:
+        with self.guarded(block=bool(said.before), writes=said.counted, verb=said.verb, line=line):
+            for before in said.before:
+                self.connection.execute(before.encode(), {})
+            bound = self._bound(said.sql, values)
+            columns, unscaled = self.described(bound, said)
+            if unscaled:
+                columns = self._scaled(bound, columns, unscaled, said)
+            if self.settings.format_only:
+                yield ResultSet(columns, iter(()))
+                return
+            stream = _Stream(self.connection, bound, columns)
+            try:
+                yield ResultSet(columns, stream)
+            finally:
+                stream.close()
+            if stream.failed is not None:
+                raise stream.failed
+            self.rowcount = stream.rows
+
+    def _scaled(
+        self, bound: bytes, columns: tuple[ResultColumn, ...], unscaled: list[int], said: Said
+    ) -> tuple[ResultColumn, ...]:
+        """Give numerics of no declared scale the scale of their values: those of expressions whose parts are not known."""
+        if said.counted:
+            raise SqlError(
+                102, "Incorrect syntax near 'OUTPUT of a numeric expression whose scale is not known': CAST it."
+            )
+        names = ", ".join(f"c{place}" for place in range(len(columns)))
+        scales = ", ".join(f"coalesce(max(scale(c{place})), 0)" for place in unscaled)
+        found = self.connection.execute(
+            f"SELECT {scales} FROM (".encode() + bound + f") AS q ({names})".encode()
+        ).fetchone()
+        assert found is not None
+        made = list(columns)
+        for place, scale in zip(unscaled, found, strict=True):
+            made[place] = replace(made[place], type=SqlType(Kind.DECIMAL, precision=38, scale=min(scale, 38)))
+        return tuple(made)
+
+    def described(self, bound: bytes, said: Said) -> tuple[tuple[ResultColumn, ...], list[int]]:
+        """Return the columns of a query, and the places of numerics whose scale nobody knows. Raises psycopg.Error."""
+        pgconn = self.connection.pgconn
+        prepared = pgconn.prepare(b"", bound)
+        if prepared.status != pq.ExecStatus.COMMAND_OK:
+            raise error_from_result(prepared, "utf-8")
+        shape = pgconn.describe_prepared(b"")
+        if shape.status != pq.ExecStatus.COMMAND_OK:
+            raise error_from_result(shape, "utf-8")
+        known = said.columns if said.columns is not None and len(said.columns) == shape.nfields else None
+        origins = self.catalog.origins({shape.ftable(place) for place in range(shape.nfields)} - {0})
+        columns: list[ResultColumn] = []
+        unscaled: list[int] = []
+        for place in range(shape.nfields):
+            name = (shape.fname(place) or b"").decode()
+            origin, nullable = origins.get((shape.ftable(place), shape.ftablecol(place)), (None, True))
+            type_ = known[place].type if known else None
+            type_ = type_ or origin or plain_type(shape.ftype(place), shape.fmod(place))
+            if type_ is None:
+                unscaled.append(place)
+                type_ = SqlType(Kind.DECIMAL, precision=38, scale=0)
+            columns.append(ResultColumn("" if name == UNNAMED else name, type_, nullable or said.counted))
+        return tuple(columns), unscaled
+
+    # ------------------------------------------------------------------ bulk
+
+    def columns(self, table: str, names: Sequence[str]) -> list[ResultColumn]:
+        """Return the named columns of a table, in the order asked for. Raises SqlError 208, 207."""
+        known = {column.name: column for column in self._columns(self._named(table))}
+        for name in names:
+            if name not in known:
+                raise SqlError(207, f"Invalid column name '{name}'.")
+        return [ResultColumn(name, known[name].type or types.NVARCHAR_MAX, known[name].nullable) for name in names]
+
+    def _named(self, table: str) -> Table:
+        cursor = Cursor(table, tokenize(table))
+        name = cursor.name()
+        cursor.end()
+        return Manipulation(self.catalog, {}).table(name)
+
+    def _columns(self, table: Table) -> Sequence[Column]:
+        try:
+            found = self.catalog.columns(table)
+        except psycopg.Error as error:
+            raise sql_error(error, self.circumstances()) from error
+        if found is None:
+            raise SqlError(208, f"Invalid object name '{table.schema}.{table.name}'.")
+        return found
+
+    def bulk_insert(self, table: str, columns: Sequence[ResultColumn], batches: Iterable[pa.RecordBatch]) -> int:
+        """Append rows to a table and return how many. Raises SqlError."""
+        self.begin_batch()
+        target = self._named(table)
+        self._columns(target)
+        listed = ", ".join(quote(column.name) for column in columns)
+        copy = f"COPY {target.sql} ({listed}) FROM STDIN (FORMAT csv)"
+        rows = 0
+        with (
+            self.guarded(verb="INSERT"),
+            self.connection.cursor() as cursor,
+            cursor.copy(plain(copy).encode()) as into,
+        ):
+            for count, data in encoded(batches, columns):
+                self.check_cancelled()
+                into.write(data)
+                rows += count
+        self.rowcount = rows
+        return rows
+
+
+class _Stream:
+    """The record batches of a query. An error in the middle ends them; whoever asked for them raises it then."""
+
+    def __init__(self, connection: psycopg.Connection, bound: bytes, columns: tuple[ResultColumn, ...]) -> None:
+        self.rows = 0
+        self.failed: Exception | None = None
+        self._batches = self._read(connection, bound, columns)
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        return self
+
+    def __next__(self) -> pa.RecordBatch:
+        return next(self._batches)
+
+    def _read(
+        self, connection: psycopg.Connection, bound: bytes, columns: tuple[ResultColumn, ...]
+    ) -> Iterator[pa.RecordBatch]:
+        try:
+            with connection.cursor() as cursor, cursor.copy(b"COPY (" + bound + b") TO STDOUT (FORMAT csv)") as copy:
+                for batch in Decoder(columns).batches(copy):
+                    self.rows += batch.num_rows
+                    yield batch
+        except (psycopg.Error, pa.ArrowException) as error:
+            self.failed = (
+                error if isinstance(error, psycopg.Error) else SqlError(8624, f"A result was not read: {error}")
+            )
+
+    def close(self) -> None:
+        """End the query, read to its end or not."""
+        if self.failed is None:
+            for _ in self._batches:
+                pass

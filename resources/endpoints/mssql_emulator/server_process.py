@@ -1,0 +1,38 @@
+"""The process of the local SQL Server endpoint: the wire and the engine, on a free port of the loopback interface.
+
+Here lives how the two are joined and served; what starts and ends the process is `embedded_mssql`. It is executed by
+path in an interpreter of its own, because clients that hold Python's lock while they wait would wait for ever on a
+server in their own process. It may import everything of this package.
+"""
+
+import json
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+_PROJECT = Path(__file__).parents[3]
+
+
+def serve(ready: str) -> None:
+    """Serve for ever what the environment describes. Once the port is open, `ready` is printed, and the port."""
+    from matrix_defs.systems import System
+    from resources.endpoints.endpoint import Endpoint
+    from resources.endpoints.mssql_emulator.postgres_engine import PostgresEngine
+    from resources.endpoints.mssql_emulator.server import TdsServer
+
+    postgres = Endpoint(System.POSTGRES, "embedded", "PostgreSQL", "", **json.loads(os.environ.pop("MATRIX_ENGINE")))
+    login = json.loads(os.environ.pop("MATRIX_LOGIN"))
+    engine = PostgresEngine(postgres, login["user"], login["password"], [login["database"]])
+    server = TdsServer(engine)
+    server.start()
+    print(f"{ready} {server.port}", flush=True)  # noqa: T201
+    threading.Event().wait()
+
+
+if __name__ == "__main__":
+    # There is nothing to be saved, so a request to end is obeyed at once.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    sys.path.insert(0, str(_PROJECT))
+    serve(sys.argv[1])

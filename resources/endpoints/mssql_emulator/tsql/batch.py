@@ -1,0 +1,301 @@
+"""The grammar of a batch: statements, their bounds, and the flow of control between them.
+
+Here lives how text becomes a `program`; what single statements mean lives in `dml`, `ddl` and `query`. It may import
+them, `syntax`, `tokens` and `types`.
+
+T-SQL needs no semicolons: a statement ends where a word begins another one. A batch is read whole before any of it
+runs, so that a syntax error leaves nothing done.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from sqlglot import exp
+
+from resources.endpoints.mssql_emulator.engine import SqlError
+from resources.endpoints.mssql_emulator.tsql import ddl, dml
+from resources.endpoints.mssql_emulator.tsql.calls import declare, execute, procedure, rest, set_, use
+from resources.endpoints.mssql_emulator.tsql.ddl_alter import read_alter
+from resources.endpoints.mssql_emulator.tsql.nodes import temporary
+from resources.endpoints.mssql_emulator.tsql.program import (
+    Assigning,
+    Block,
+    Definition,
+    If,
+    Jump,
+    Print,
+    Query,
+    RaiseError,
+    Selected,
+    Statement,
+    Throw,
+    Transaction,
+    Try,
+    While,
+    Writing,
+)
+from resources.endpoints.mssql_emulator.tsql.syntax import parse_condition, parse_expression, parse_query
+from resources.endpoints.mssql_emulator.tsql.tokens import STARTS, Cursor, refused, tokenize
+
+_DML = {"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE"}
+_SET_WORDS = {"UNION", "ALL", "EXCEPT", "INTERSECT"}
+
+
+def read_batch(text: str) -> Block:
+    """Return what a batch does. Raises SqlError 102, 105, 111 and those of its parts."""
+    cursor = Cursor(text, tokenize(text))
+    block = Block(1, tuple(_statements(cursor)))
+    if cursor:
+        raise cursor.wrong()
+    return block
+
+
+def _statements(cursor: Cursor, *ends: str) -> Iterator[Statement]:
+    """Read statements up to END, or to the end of the batch."""
+    while True:
+        while cursor.accept(";"):
+            pass
+        if not cursor or (ends and cursor.word() in ends):
+            return
+        yield from _statement(cursor)
+
+
+def _one(cursor: Cursor) -> Statement:
+    """Read the one statement that IF or WHILE governs."""
+    line = cursor.line
+    while cursor.accept(";"):
+        pass
+    found = tuple(_statement(cursor))
+    return found[0] if len(found) == 1 else Block(line, found)
+
+
+def _statement(cursor: Cursor) -> Iterator[Statement]:
+    line, first = cursor.line, cursor.word()
+    if first in _DML or first == "WITH":
+        yield _query_or_writing(_part(cursor), line)
+    elif first in _READERS:
+        found = _READERS[first](cursor, line)
+        if isinstance(found, Statement):
+            yield found
+        else:
+            yield from found
+    elif first in ("CREATE", "ALTER", "DROP", "TRUNCATE"):
+        yield Definition(line, read_alter(cursor, line) if cursor.accept("ALTER") else ddl.read(cursor, _part))
+    elif first.startswith("SP_") or (cursor.at == 0 and cursor.word(1) == "." and cursor.word(2).startswith("SP_")):
+        yield procedure(cursor, line)  # the first statement of a batch may leave EXEC out
+    else:
+        token = cursor.peek()
+        raise refused(token.text if token else "end of batch", line)
+
+
+def _part(cursor: Cursor) -> Cursor:
+    """Take the tokens of one query or writing statement: up to a word that begins another one."""
+    start = cursor.at
+    first = cursor.word()
+    waits = {"WITH": 1, "INSERT": 1, "UPDATE": 1}.get(first, 0)
+    """How many words that begin a statement still belong to this one."""
+    kind = first
+    previous = ""
+    for place, found in list(cursor.top_level()):
+        if place == start:
+            previous = found
+            continue
+        if found == ";":
+            break
+        if kind == "MERGE":
+            previous = found
+            continue
+        if found in STARTS:
+            if kind == "WITH" and found in _DML:
+                kind, waits = found, {"INSERT": 1, "UPDATE": 1}.get(found, 0)
+            elif kind == "INSERT" and waits and found in ("SELECT", "EXEC", "EXECUTE"):
+                waits = 0
+            elif kind == "UPDATE" and waits and found == "SET":
+                waits = 0
+            elif not (found == "SELECT" and previous in _SET_WORDS):
+                break
+        previous = found
+    else:
+        place = len(cursor.tokens)
+    if place == start:
+        raise cursor.wrong()
+    cursor.at = place
+    return cursor.part(start, place)
+
+
+def _query_or_writing(cursor: Cursor, line: int) -> Statement:
+    with_ = None
+    if cursor.word() == "WITH":
+        start = cursor.at
+        body = cursor.until(*_DML)
+        if cursor.word() != "SELECT":
+            select = parse_query(Cursor(cursor.text, [*body.tokens, *tokenize("SELECT 1")]))
+            with_ = select.args["with_"]
+        else:
+            cursor.at = start
+    match cursor.word():
+        case "INSERT":
+            return Writing(line, dml.read_insert(cursor, with_))
+        case "UPDATE" | "DELETE":
+            return Writing(line, dml.read_change(cursor, with_))
+        case "MERGE":
+            return Writing(line, dml.read_merge(cursor, with_))
+        case _:
+            return _query(parse_query(cursor), line)
+
+
+def _query(tree: exp.Query, line: int) -> Statement:
+    names = [_assigned(node) for node in tree.expressions] if isinstance(tree, exp.Select) else []
+    into = tree.args.get("into")
+    if any(names):
+        if not all(names):
+            raise SqlError(
+                141,
+                "A SELECT statement that assigns a value to a variable must not be combined with "
+                "data-retrieval operations.",
+                severity=15,
+                line=line,
+            )
+        stripped = tree.copy()
+        stripped.set(
+            "expressions",
+            [node.this if isinstance(node, exp.Alias) else node.expression for node in stripped.expressions],
+        )
+        return Assigning(line, stripped, tuple(name.lower() for name in names))
+    if into is not None:
+        table = into.this
+        stripped = tree.copy()
+        stripped.set("into", None)
+        return Selected(line, stripped, (table.text("catalog"), table.text("db"), temporary(table.this)))
+    return Query(line, tree)
+
+
+def _assigned(node: Any) -> str:
+    if isinstance(node, exp.Alias) and node.alias.startswith("@") and not node.args["alias"].args.get("quoted"):
+        return str(node.alias)
+    if isinstance(node, exp.EQ) and isinstance(node.this, exp.Column) and node.this.name.startswith("@"):
+        return str(node.this.name)
+    return ""
+
+
+# ---------------------------------------------------------------------- flow of control
+
+
+def _begin(cursor: Cursor, line: int) -> Statement:
+    cursor.expect("BEGIN")
+    if cursor.accept_any("TRAN", "TRANSACTION"):
+        return Transaction(line, "BEGIN", _name_of_transaction(cursor))
+    if cursor.word() in ("DISTRIBUTED", "DIALOG", "CONVERSATION", "ATOMIC"):
+        raise refused(f"BEGIN {cursor.word()}", line)
+    if cursor.accept("TRY"):
+        body = Block(line, tuple(_statements(cursor, "END")))
+        cursor.expect("END", "TRY")
+        cursor.accept(";")
+        cursor.expect("BEGIN", "CATCH")
+        handler = Block(cursor.line, tuple(_statements(cursor, "END")))
+        cursor.expect("END", "CATCH")
+        return Try(line, body, handler)
+    block = Block(line, tuple(_statements(cursor, "END")))
+    cursor.expect("END")
+    if not block.statements:
+        raise refused("END", line)
+    return block
+
+
+def _name_of_transaction(cursor: Cursor) -> str:
+    token = cursor.peek()
+    if token is None or cursor.word() in STARTS | {";", "WITH", "THROW"}:
+        return ""
+    name = cursor.identifier()
+    if name.startswith("@"):
+        raise refused(f"transaction name {name}", cursor.line)
+    return name
+
+
+def _end_transaction(cursor: Cursor, line: int) -> Statement:
+    verb = cursor.take().text.upper()
+    named = cursor.accept_any("TRAN", "TRANSACTION")
+    if verb == "SAVE" and not named:
+        raise cursor.wrong()
+    if not named:
+        cursor.accept("WORK")
+        return Transaction(line, verb)
+    name = _name_of_transaction(cursor)
+    if cursor.word() == "WITH":
+        raise refused("WITH (DELAYED_DURABILITY)", line)
+    return Transaction(line, verb, name)
+
+
+def _if(cursor: Cursor, line: int) -> Statement:
+    cursor.expect("IF")
+    condition = parse_condition(_condition(cursor))
+    then = _one(cursor)
+    place = cursor.at
+    while cursor.accept(";"):
+        pass
+    if cursor.accept("ELSE"):
+        return If(line, condition, then, _one(cursor))
+    cursor.at = place
+    return If(line, condition, then, None)
+
+
+def _while(cursor: Cursor, line: int) -> Statement:
+    cursor.expect("WHILE")
+    return While(line, parse_condition(_condition(cursor)), _one(cursor))
+
+
+def _condition(cursor: Cursor) -> Cursor:
+    """Take a condition: up to the word that begins the statement it governs."""
+    return cursor.until(*STARTS, "THROW", "WITH", ";")
+
+
+def _jump(cursor: Cursor, line: int) -> Statement:
+    verb = cursor.take().text.upper()
+    if verb == "RETURN" and cursor and cursor.word() not in STARTS | {";"}:
+        raise refused("RETURN with a value", line)
+    return Jump(line, verb)
+
+
+def _throw(cursor: Cursor, line: int) -> Statement:
+    cursor.expect("THROW")
+    arguments = tuple(parse_expression(part) for part in rest(cursor).split())
+    if len(arguments) not in (0, 3):
+        raise refused("THROW", line)
+    return Throw(line, arguments)
+
+
+def _raiserror(cursor: Cursor, line: int) -> Statement:
+    cursor.expect("RAISERROR")
+    arguments = tuple(parse_expression(part) for part in cursor.wrapped().split())
+    if len(arguments) < 3:
+        raise refused("RAISERROR", line)
+    if cursor.accept("WITH"):
+        if cursor.accept_any("NOWAIT", "SETERROR") != "NOWAIT":
+            raise refused("RAISERROR WITH", line)
+    return RaiseError(line, arguments)
+
+
+def _print(cursor: Cursor, line: int) -> Statement:
+    cursor.expect("PRINT")
+    return Print(line, parse_expression(rest(cursor)))
+
+
+_READERS: dict[str, Callable[[Cursor, int], Statement | Iterator[Statement]]] = {
+    "BEGIN": _begin,
+    "COMMIT": _end_transaction,
+    "ROLLBACK": _end_transaction,
+    "SAVE": _end_transaction,
+    "IF": _if,
+    "WHILE": _while,
+    "BREAK": _jump,
+    "CONTINUE": _jump,
+    "RETURN": _jump,
+    "THROW": _throw,
+    "RAISERROR": _raiserror,
+    "PRINT": _print,
+    "DECLARE": declare,
+    "SET": set_,
+    "EXEC": execute,
+    "EXECUTE": execute,
+    "USE": use,
+}

@@ -1,0 +1,265 @@
+"""CAST, CONVERT and their TRY forms: one value of a known type as another type.
+
+Here lives the SQL of conversions; types themselves live in `types`. It may import `scope`, `types` and `tokens`.
+What SQL Server converts and this table does not hold is refused, and so is an operand whose type is not known: a
+conversion that is guessed would change values silently (PostgreSQL rounds where T-SQL cuts, prints dates otherwise).
+https://learn.microsoft.com/sql/t-sql/functions/cast-and-convert-transact-sql
+"""
+
+from resources.endpoints.mssql_emulator.engine import Kind, SqlType
+from resources.endpoints.mssql_emulator.tsql import types
+from resources.endpoints.mssql_emulator.tsql.scope import Piece
+from resources.endpoints.mssql_emulator.tsql.tokens import refused
+
+_DATE_STYLES = {
+    1: "MM/DD/YY",
+    3: "DD/MM/YY",
+    4: "DD.MM.YY",
+    10: "MM-DD-YY",
+    11: "YY/MM/DD",
+    12: "YYMMDD",
+    23: "YYYY-MM-DD",
+    101: "MM/DD/YYYY",
+    102: "YYYY.MM.DD",
+    103: "DD/MM/YYYY",
+    104: "DD.MM.YYYY",
+    105: "DD-MM-YYYY",
+    110: "MM-DD-YYYY",
+    111: "YYYY/MM/DD",
+    112: "YYYYMMDD",
+}
+_CLOCK_STYLES = {8: "HH24:MI:SS", 24: "HH24:MI:SS", 108: "HH24:MI:SS"}
+_LEGACY_DEFAULT = {0, 100}
+_ISO = {20: " ", 120: " ", 21: " ", 25: " ", 121: " ", 126: "T", 127: "T"}
+_WITHOUT_FRACTION = {20, 120}
+_READ_AS_ISO = {None, 0, 20, 21, 23, 25, 112, 120, 121, 126, 127}
+_READ_AS = {101: "MM/DD/YYYY", 102: "YYYY.MM.DD", 103: "DD/MM/YYYY", 104: "DD.MM.YYYY", 105: "DD-MM-YYYY"}
+
+
+def cast(piece: Piece, to: SqlType, style: int | None = None) -> Piece:
+    """Return the value as that type. Raises SqlError 102 for a conversion that is not known."""
+    sql = _cast(piece, to, style)
+    return Piece(sql, to, piece.name)
+
+
+def try_cast(piece: Piece, to: SqlType, style: int | None = None) -> Piece:
+    """Return the value as that type, NULL where it cannot be one. Raises SqlError 102."""
+    done = cast(piece, to, style)
+    source = piece.type
+    if piece.null or source == to or to.kind in types.STRINGS | types.BINARIES:
+        return done
+    if source is not None and source.kind in types.STRINGS and style in _READ_AS_ISO and to.kind is not Kind.BIT:
+        valid = f"pg_input_is_valid(CAST({piece.sql} AS text), {_quoted(types.base(to))})"
+        if to.kind in types.TIMES:
+            valid = f"tsql.is_time({piece.sql}) AND {valid}"
+        if to.kind is Kind.TINYINT:
+            valid += f" AND pg_input_is_valid(CAST({piece.sql} AS text), 'tsql.tinyint')"
+        hidden = Piece(f"tsql.opaque(CAST({piece.sql} AS text))", types.VARCHAR_MAX)
+        return Piece(f"CASE WHEN {valid} THEN {cast(hidden, to, style).sql} END", to, piece.name)
+    if source is not None and source.kind in types.NUMBERS and to.kind in types.INTEGERS:
+        if to.kind is Kind.BIT:
+            return done
+        low, high = _RANGES[to.kind]
+        inside = f"trunc(CAST({piece.sql} AS numeric)) BETWEEN {low} AND {high}"
+        return Piece(f"CASE WHEN {inside} THEN {done.sql} END", to, piece.name)
+    if source is not None and source.kind in types.INTEGERS and to.kind in types.FLOATS:
+        return done
+    if source is not None and source.kind in types.TIMES and to.kind in types.TIMES:
+        return done
+    raise refused(f"TRY_CAST to {types.type_name(to)} of a {source.kind if source else 'value of unknown type'}")
+
+
+_RANGES = {
+    Kind.TINYINT: (0, 255),
+    Kind.SMALLINT: (-32768, 32767),
+    Kind.INT: (-(2**31), 2**31 - 1),
+    Kind.BIGINT: (-(2**63), 2**63 - 1),
+}
+
+
+def _quoted(name: str) -> str:
+    return f"'{name}'"
+
+
+def _cast(piece: Piece, to: SqlType, style: int | None) -> str:
+    base = types.base(to)
+    if piece.null:
+        return f"CAST(NULL AS {base})"
+    source = piece.type
+    if source is None:
+        raise refused(f"conversion to {types.type_name(to)} of an expression whose type is not known; CAST its parts")
+    kinds = (source.kind, to.kind)
+    if source == to and not piece.literal:
+        return f"CAST({piece.sql} AS {base})"
+    if to.kind in types.STRINGS:
+        return _to_string(piece.sql, source, to, style)
+    if to.kind in types.BINARIES:
+        return _to_binary(piece.sql, source, to, style)
+    if source.kind in types.STRINGS:
+        return _from_string(piece.sql, to, style)
+    if style not in (None, 0) and source.kind not in types.TIMES:
+        raise _unknown(source, to, style)
+    if source.kind in types.NUMBERS and to.kind in types.NUMBERS:
+        return _to_number(piece.sql, to)
+    if source.kind in types.INTEGERS and to.kind in types.LEGACY_TIMES:
+        return f"CAST(timestamp '1900-01-01' + {piece.sql} * interval '1 day' AS {base})"
+    if source.kind in types.TIMES and to.kind in types.TIMES and kinds != (Kind.TIME, Kind.DATE):
+        return _to_time(piece.sql, source, to)
+    raise _unknown(source, to, style)
+
+
+def _unknown(source: SqlType, to: SqlType, style: int | None) -> Exception:
+    styled = "" if style is None else f" with style {style}"
+    return refused(f"conversion of {types.type_name(source)} to {types.type_name(to)}{styled}")
+
+
+def _to_number(sql: str, to: SqlType) -> str:
+    if to.kind is Kind.BIT:
+        return f"CAST(CASE WHEN {sql} = 0 THEN 0 WHEN {sql} IS NOT NULL THEN 1 END AS smallint)"
+    if to.kind is Kind.TINYINT:
+        return f"CAST(CAST({sql} AS tsql.tinyint) AS smallint)"
+    return f"CAST({sql} AS {types.base(to)})"
+
+
+def _to_time(sql: str, source: SqlType, to: SqlType) -> str:
+    if source.kind is Kind.TIME and to.kind is not Kind.TIME:
+        sql = f"(timestamp '1900-01-01' + CAST({sql} AS time))"
+    if to.kind is Kind.DATETIME:
+        return f"tsql.datetime_of(CAST({sql} AS timestamp))"
+    if to.kind is Kind.SMALLDATETIME:
+        return f"tsql.smalldatetime_of(CAST({sql} AS timestamp))"
+    return f"CAST({sql} AS {types.base(to)})"
+
+
+def _from_string(sql: str, to: SqlType, style: int | None) -> str:
+    read = f"CAST({sql} AS text)"
+    if to.kind is Kind.XML:
+        return f"CAST({sql} AS bpchar)"
+    if to.kind in types.TIMES:
+        if style in _READ_AS and to.kind in (Kind.DATE, *types.TIMESTAMPS):
+            return f"CAST(to_date({read}, '{_READ_AS[style]}') AS {types.base(to)})"
+        if style not in _READ_AS_ISO:
+            raise refused(f"conversion of a string to {to.kind} with style {style}")
+        read = f"tsql.time_text({read})"
+        if to.kind in types.LEGACY_TIMES:
+            return _to_time(read, types.DATETIME2, to)
+        return f"CAST({read} AS {types.base(to)})"
+    if style not in (None, 0):
+        raise refused(f"conversion of a string to {to.kind} with style {style}")
+    if to.kind is Kind.BIT:
+        return f"tsql.bit_of({read})"
+    if to.kind is Kind.TINYINT:
+        return f"CAST(CAST(CAST({read} AS smallint) AS tsql.tinyint) AS smallint)"
+    if to.kind in types.NUMBERS or to.kind is Kind.UNIQUEIDENTIFIER:
+        return f"CAST({read} AS {types.base(to)})"
+    raise refused(f"conversion of a string to {types.type_name(to)}")
+
+
+def _to_string(sql: str, source: SqlType, to: SqlType, style: int | None) -> str:
+    text = _as_text(sql, source, to, style)
+    if to.length is None:
+        return f"CAST({text} AS bpchar)"
+    shortened = source.kind not in types.STRINGS and to.length < _LONGEST.get(source.kind, 40)
+    if shortened and source.kind in types.NUMBERS:
+        return f"CAST(tsql.fitting({text}, {to.length}) AS {types.base(to)})"
+    if source.kind in types.STRINGS and source.length is not None and source.length <= to.length:
+        return f"CAST({text} AS {types.base(to)})"
+    return f"CAST(left({text}, {to.length}) AS {types.base(to)})"
+
+
+_LONGEST = {Kind.BIT: 1, Kind.TINYINT: 3, Kind.SMALLINT: 6, Kind.INT: 11, Kind.BIGINT: 20}
+
+
+def _as_text(sql: str, source: SqlType, to: SqlType, style: int | None) -> str:
+    kind = source.kind
+    if kind in types.STRINGS or kind is Kind.XML:
+        return f"CAST({sql} AS text)"  # a style does nothing between strings
+    if kind in types.BINARIES:
+        return _bytes_as_text(sql, to, style)
+    if kind in types.TIMES:
+        return time_as_text(sql, source, style)
+    if kind is Kind.MONEY and style in (None, 0):
+        return f"CAST(round({sql}, 2) AS text)"
+    if kind in types.FLOATS and style in (None, 0):
+        return f"tsql.float_text({sql})"
+    if kind is Kind.UNIQUEIDENTIFIER:
+        return f"upper(CAST({sql} AS text))"
+    if style in (None, 0) or (kind is Kind.MONEY and style == 2):
+        return f"CAST({sql} AS text)"
+    raise _unknown(source, to, style)
+
+
+def _bytes_as_text(sql: str, to: SqlType, style: int | None) -> str:
+    if style == 1:
+        return f"('0x' || upper(encode({sql}, 'hex')))"
+    if style == 2:
+        return f"upper(encode({sql}, 'hex'))"
+    if style in (None, 0):
+        return f"tsql.from_utf16({sql})" if to.kind in types.UNICODE else f"convert_from({sql}, 'UTF8')"
+    raise refused(f"conversion of bytes with style {style}")
+
+
+def time_as_text(sql: str, source: SqlType, style: int | None) -> str:
+    """Return a date or time as text in that style; without one as SQL Server's default for its type."""
+    kind = source.kind
+    digits = {Kind.DATETIME: 3, Kind.SMALLDATETIME: 0, Kind.DATE: 0}.get(kind, source.scale)
+    if style is None:
+        style = 100 if kind in types.LEGACY_TIMES else 121
+    if style in _LEGACY_DEFAULT and kind is not Kind.TIME:
+        return f"tsql.legacy_text(CAST({sql} AS timestamp))"
+    if style in _DATE_STYLES and kind is not Kind.TIME:
+        return f"to_char({sql}, '{_DATE_STYLES[style]}')"
+    if style in _CLOCK_STYLES and kind is not Kind.DATE:
+        return f"to_char({sql}, '{_CLOCK_STYLES[style]}')"
+    if style not in _ISO:
+        raise refused(f"conversion of {kind} with style {style}")
+    day = "YYYY-MM-DD"
+    if kind is Kind.DATE:
+        return f"to_char({sql}, '{day}')"
+    clock = "HH24:MI:SS"
+    fraction = "" if digits == 0 or style in _WITHOUT_FRACTION else "." + ("US" if digits > 3 else "MS")
+    mask = clock + fraction if kind is Kind.TIME else f'{day}"{_ISO[style]}"{clock}{fraction}'
+    read = f"(timestamp '2000-01-01' + {sql})" if kind is Kind.TIME else sql
+    text = f"to_char({read}, '{mask}')"
+    kept = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5}.get(digits)
+    if fraction and kept not in (None, 3):
+        cut = (6 if digits > 3 else 3) - digits
+        text = f"left({text}, -{cut})"
+    if fraction and style in (126, 127) and kind in (Kind.DATETIME,):
+        text = f"regexp_replace({text}, '\\.000$', '')"
+    if fraction and digits == 7:
+        text = f"({text} || '0')"
+    if kind is Kind.DATETIMEOFFSET:
+        zone = {120: " +00:00", 20: " +00:00", 127: "Z"}.get(style, "+00:00" if style == 126 else " +00:00")
+        text = f"({text} || '{zone}')"
+    return text
+
+
+def _to_binary(sql: str, source: SqlType, to: SqlType, style: int | None) -> str:
+    bytes_ = _as_bytes(sql, source, style)
+    if to.kind is Kind.BINARY:
+        return f"tsql.padded({bytes_}, {to.length})"
+    return bytes_ if to.length is None else f"substring({bytes_} FROM 1 FOR {to.length})"
+
+
+def _as_bytes(sql: str, source: SqlType, style: int | None) -> str:
+    kind = source.kind
+    if kind in types.BINARIES:
+        return sql
+    if kind in types.STRINGS and style in (1, 2):
+        start = 3 if style == 1 else 1
+        return f"decode(substring(CAST({sql} AS text) FROM {start}), 'hex')"
+    if style in (None, 0):
+        if kind in types.STRINGS:
+            return string_bytes(sql, source)
+        sized = {Kind.SMALLINT: "int2send", Kind.INT: "int4send", Kind.BIGINT: "int8send"}.get(kind)
+        if sized:
+            return f"{sized}({sql})"
+    raise refused(f"conversion of {types.type_name(source)} to bytes" + (f" with style {style}" if style else ""))
+
+
+def string_bytes(sql: str, source: SqlType) -> str:
+    """Return a string's bytes as SQL Server stores them: UTF-16LE, or UTF-8 for char and varchar."""
+    if source.kind in types.UNICODE:
+        return f"tsql.utf16(CAST({sql} AS text))"
+    return f"convert_to(CAST({sql} AS text), 'UTF8')"

@@ -1,0 +1,329 @@
+"""Definitions, said in PostgreSQL's SQL.
+
+Here lives how tables, indexes, views and schemas are made and changed; their grammar lives in `ddl`. It may import
+`ddl_nodes`, `dml_sql` (which says expressions), `statements`, `scope` and `types`.
+
+Names of indexes are unique in a table only, and error 2627 tells a key from an index, so objects are named
+`kind:name` in PostgreSQL (`IX:3fa9c1d2:orders__key`); `tsql.shown` takes the front off again. What PostgreSQL has no
+place for (the name of a default, whether an index is clustered) is kept as a comment on the object.
+"""
+
+import secrets
+from typing import Any
+
+from sqlglot import exp
+
+from resources.endpoints.mssql_emulator.engine import Kind, SqlError, SqlType
+from resources.endpoints.mssql_emulator.tsql import ddl_nodes, types
+from resources.endpoints.mssql_emulator.tsql.dml_sql import Manipulation
+from resources.endpoints.mssql_emulator.tsql.scope import Scope, Table, quote, text
+from resources.endpoints.mssql_emulator.tsql.statements import Said
+from resources.endpoints.mssql_emulator.tsql.tokens import checked_identifier, refused
+
+_IDENTITIES = {Kind.SMALLINT, Kind.INT, Kind.BIGINT}
+
+
+class Definitions:
+    """Says definitions; the types that they need are collected in `types`."""
+
+    def __init__(self, says: Manipulation) -> None:
+        self.says = says
+        self.types: set[SqlType] = set()
+        """Types whose domains must be there before the statement runs."""
+
+    def say(self, node: Any) -> Said:
+        """Return a definition. Raises SqlError 102 and those of its parts."""
+        match node:
+            case ddl_nodes.CreateTable():
+                return self._create_table(node)
+            case ddl_nodes.CreateIndex():
+                return self._create_index(node)
+            case ddl_nodes.CreateView():
+                return self._create_view(node)
+            case ddl_nodes.CreateSchema():
+                return Said(f"CREATE SCHEMA {quote(node.name)}", verb="CREATE SCHEMA")
+            case ddl_nodes.Drop():
+                return self._drop(node)
+            case ddl_nodes.DropIndex():
+                calls = [
+                    f"SELECT tsql.drop_index({self._where(table)}, {text(name)}, {node.if_exists})"
+                    for name, table in node.indexes
+                ]
+                return Said(calls[0], after=calls[1:], verb="DROP INDEX")
+            case ddl_nodes.Truncate():
+                table = self.says.table(node.table)
+                self.says.columns_of(table)
+                return Said(f"TRUNCATE TABLE {table.sql} RESTART IDENTITY", verb="TRUNCATE TABLE")
+            case ddl_nodes.Transfer():
+                table = self.says.table(node.table)
+                return Said(f"ALTER TABLE {table.sql} SET SCHEMA {quote(node.schema)}", verb="ALTER SCHEMA")
+            case ddl_nodes.AlterTable():
+                return self._alter_table(node)
+            case _:
+                raise refused(type(node).__name__)
+
+    def _where(self, name: Any) -> str:
+        table = self.says.table(name)
+        return f"{text(table.schema)}, {text(table.name)}"
+
+    # ------------------------------------------------------------------ tables
+
+    def _create_table(self, node: ddl_nodes.CreateTable) -> Said:
+        table = self._new(node.name)
+        known = {column.name: column.type for column in node.columns}
+        computed = {column.name: self._computed(column, Scope({"": known})) for column in node.computed}
+        scope = Scope({"": {**known, **{name: type_ for name, (type_, _) in computed.items()}}})
+        constraints = [*node.constraints, *(c for column in node.columns for c in column.constraints)]
+        keys = {name for c in constraints if c.kind == "PK" for name, _ in c.columns}
+        lines = [self._column(column, table, column.name in keys) for column in node.columns]
+        lines += [said for _, said in computed.values()]
+        after: list[str] = []
+        for constraint in constraints:
+            if constraint.kind == "DF":
+                after += self._default_comment(table, constraint)
+                continue
+            said, comment = self._constraint(constraint, table, scope)
+            lines.append(said)
+            after += comment
+        temporary = "TEMPORARY " if table.schema == "pg_temp" else ""
+        return Said(f"CREATE {temporary}TABLE {table.sql} ({', '.join(lines)})", after=after, verb="CREATE TABLE")
+
+    def _new(self, name: Any) -> Table:
+        table = self.says.table(name)
+        if table.schema in ("sys", "INFORMATION_SCHEMA"):
+            raise SqlError(
+                2760,
+                f'The specified schema name "{table.schema}" either does not exist or you do not have '
+                "permission to use it.",
+            )
+        checked_identifier(table.name)
+        return table
+
+    def _column(self, column: ddl_nodes.ColumnDefinition, table: Table, key: bool) -> str:
+        self.types.add(column.type)
+        if key and column.nullable is True:
+            raise SqlError(8111, f"Cannot define PRIMARY KEY constraint on nullable column in table '{table.name}'.")
+        not_null = " NOT NULL" if column.nullable is False or key or column.identity else ""
+        if column.identity is not None:
+            if column.type.kind not in _IDENTITIES:
+                raise refused(f"IDENTITY of {types.type_name(column.type)}")
+            start, step = column.identity
+            sort = f"START WITH {start} INCREMENT BY {step} MINVALUE -9223372036854775807"
+            if column.type.kind is not Kind.BIGINT:
+                bits = 31 if column.type.kind is Kind.INT else 15
+                sort = f"START WITH {start} INCREMENT BY {step} MINVALUE {-(2**bits)}"
+            return f"{quote(column.name)} {types.base(column.type)} NOT NULL GENERATED ALWAYS AS IDENTITY ({sort})"
+        default = next((c for c in column.constraints if c.kind == "DF"), None)
+        said = f" DEFAULT {self._default(default)}" if default is not None else ""
+        return f"{quote(column.name)} {types.domain(column.type)}{said}{not_null}"
+
+    def _computed(self, column: ddl_nodes.ComputedColumn, scope: Scope) -> tuple[SqlType, str]:
+        """Return the type of a computed column, which is its expression's, and its definition."""
+        piece = self.says.value(column.expression, scope)
+        if piece.type is None:
+            raise refused(f"computed column {column.name}, whose type is not known")
+        self.types.add(piece.type)
+        not_null = "" if column.nullable else " NOT NULL"
+        said = f"{quote(column.name)} {types.domain(piece.type)} GENERATED ALWAYS AS ({piece.sql}) STORED{not_null}"
+        return piece.type, said
+
+    def _default(self, constraint: ddl_nodes.Constraint) -> str:
+        return self.says.value(constraint.expression, Scope()).sql
+
+    def _default_comment(self, table: Table, constraint: ddl_nodes.Constraint) -> list[str]:
+        column = constraint.columns[0][0]
+        name = constraint.name or f"DF__{table.name[:9]}__{column[:5]}__{secrets.token_hex(4).upper()}"
+        return [f"COMMENT ON COLUMN {table.sql}.{quote(column)} IS {text(name)}"]
+
+    def _constraint(self, constraint: ddl_nodes.Constraint, table: Table, scope: Scope) -> tuple[str, list[str]]:
+        generated = f"{constraint.kind}__{table.name[:9]}__{secrets.token_hex(4).upper()}"
+        name = checked_identifier(f"{constraint.kind}:{constraint.name or generated}")
+        front = f"CONSTRAINT {quote(name)} "
+        listed = ", ".join(quote(column) for column, _ in constraint.columns)
+        match constraint.kind:
+            case "PK" | "UQ":
+                for column, _ in constraint.columns:
+                    self._indexable(column, scope.relations[""] or {}, table)
+                word = "PRIMARY KEY" if constraint.kind == "PK" else "UNIQUE NULLS NOT DISTINCT"
+                clustered = constraint.clustered if constraint.clustered is not None else constraint.kind == "PK"
+                note = "clustered" if clustered else "nonclustered"
+                schema = quote(table.schema)
+                return f"{front}{word} ({listed})", [f"COMMENT ON INDEX {schema}.{quote(name)} IS '{note}'"]
+            case "CK":
+                return f"{front}CHECK ({self.says.condition(constraint.expression, scope)})", []
+            case _:
+                referenced = ", ".join(map(quote, constraint.referenced))
+                target = self.says.table(constraint.references).sql + (f" ({referenced})" if referenced else "")
+                actions = "".join(f" {action}" for action in constraint.actions)
+                return f"{front}FOREIGN KEY ({listed}) REFERENCES {target}{actions}", []
+
+    def _indexable(self, column: str, columns: Any, table: Table) -> None:
+        if column not in columns:
+            raise SqlError(1911, f"Column name '{column}' does not exist in the target table or view.")
+        type_ = columns[column]
+        if type_ is not None and type_.kind in types.STRINGS | types.BINARIES and type_.length is None:
+            raise SqlError(
+                1919,
+                f"Column '{column}' in table '{table.schema}.{table.name}' is of a type that is invalid "
+                "for use as a key column in an index.",
+            )
+        if type_ is not None and type_.kind is Kind.XML:
+            raise SqlError(
+                1919,
+                f"Column '{column}' in table '{table.name}' is of a type that is invalid for use as a "
+                "key column in an index.",
+            )
+
+    # ------------------------------------------------------------------ the rest
+
+    def _create_index(self, node: ddl_nodes.CreateIndex) -> Said:
+        table = self.says.table(node.table)
+        columns = self.says.columns_of(table)
+        for name, _ in node.columns:
+            self._indexable(name, columns, table)
+        index = checked_identifier(f"IX:{secrets.token_hex(4)}:{node.name}")
+        keys = ", ".join(
+            f"{quote(name)} {'DESC NULLS LAST' if desc else 'ASC NULLS FIRST'}" for name, desc in node.columns
+        )
+        sql = f"CREATE {'UNIQUE ' if node.unique else ''}INDEX {quote(index)} ON {table.sql} ({keys})"
+        if node.include:
+            sql += f" INCLUDE ({', '.join(map(quote, node.include))})"
+        if node.unique:
+            sql += " NULLS NOT DISTINCT"
+        if node.where is not None:
+            sql += f" WHERE {self.says.condition(node.where, Scope({'': columns}))}"
+        note = "clustered" if node.clustered else "nonclustered"
+        return Said(
+            sql,
+            before=[f"SELECT tsql.new_index({text(table.schema)}, {text(table.name)}, {text(node.name)}, '{note}')"],
+            after=[f"COMMENT ON INDEX {quote(table.schema)}.{quote(index)} IS '{note}'"],
+            verb="CREATE INDEX",
+        )
+
+    def _create_view(self, node: ddl_nodes.CreateView) -> Said:
+        query, columns = self.says.query(node.query, None)
+        if self.says.used:
+            raise refused("a variable in CREATE VIEW")
+        if columns is not None and not node.columns and any(not column.name for column in columns):
+            raise SqlError(4511, "Create View failed because no column name was specified for a column.")
+        listed = f" ({', '.join(map(quote, node.columns))})" if node.columns else ""
+        view = self._new(node.name)
+        replace = "OR REPLACE " if node.replace else ""
+        return Said(f"CREATE {replace}VIEW {view.sql}{listed} AS {query}", verb="CREATE VIEW")
+
+    def _drop(self, node: ddl_nodes.Drop) -> Said:
+        if node.kind == "DATABASE":
+            raise refused("DROP DATABASE")
+        names = []
+        for name in node.names:
+            names.append(quote(name[0]) if node.kind == "SCHEMA" else self.says.table(name).sql)
+        if_exists = "IF EXISTS " if node.if_exists else ""
+        calls = [f"DROP {node.kind} {if_exists}{name}" for name in names]
+        return Said(calls[0], after=calls[1:], verb=f"DROP {node.kind}")
+
+    def _alter_table(self, node: ddl_nodes.AlterTable) -> Said:
+        table = self.says.table(node.table)
+        known = self.says.columns_of(table)
+        verb = "ALTER TABLE"
+        where = f"{text(table.schema)}, {text(table.name)}"
+        if node.action in ("ENABLE", "DISABLE"):
+            return Said(f"SELECT tsql.{node.action.lower()}_change_tracking({where})", verb=verb)
+        if node.action == "DROP CONSTRAINT":
+            calls = [f"SELECT tsql.drop_constraint({where}, {text(name)}, {node.if_exists})" for name in node.names]
+            return Said(calls[0], after=calls[1:], verb=verb)
+        if node.action == "DROP COLUMN":
+            checks = [f"SELECT tsql.droppable({where}, {text(name)}, {node.if_exists})" for name in node.names]
+            exists = "IF EXISTS " if node.if_exists else ""
+            drops = ", ".join(f"DROP COLUMN {exists}{quote(name)}" for name in node.names)
+            return Said(f"ALTER TABLE {table.sql} {drops}", before=checks, verb=verb)
+        if node.action == "ALTER COLUMN":
+            return self._alter_column(node.columns[0], table, known)
+        return self._add(node, table, known)
+
+    def _alter_column(self, column: ddl_nodes.ColumnDefinition, table: Table, known: Any) -> Said:
+        if column.name not in known:
+            raise SqlError(
+                4924,
+                f"ALTER TABLE ALTER COLUMN failed because column '{column.name}' does not exist in table "
+                f"'{table.name}'.",
+            )
+        self.types.add(column.type)
+        name = quote(column.name)
+        null = f"ALTER COLUMN {name} {'DROP' if column.nullable else 'SET'} NOT NULL"
+        using = f" USING CAST({name} AS {types.base(column.type)})"
+        if column.type.kind in types.STRINGS:
+            using = f" USING CAST({name} AS bpchar)"
+        change = f"ALTER COLUMN {name} TYPE {types.domain(column.type)}{using}"
+        return Said(f"ALTER TABLE {table.sql} {change}, {null}", verb="ALTER TABLE")
+
+    def _add(self, node: ddl_nodes.AlterTable, table: Table, known: Any) -> Said:
+        scope = Scope({"": {**known, **{column.name: column.type for column in node.columns}}})
+        statements: list[str] = []
+        for column in node.columns:
+            if column.name in known:
+                raise SqlError(
+                    2705,
+                    f"Column names in each table must be unique. Column name '{column.name}' in table "
+                    f"'{table.schema}.{table.name}' is specified more than once.",
+                )
+            default = next((c for c in column.constraints if c.kind == "DF"), None)
+            later = default is not None and column.nullable is not False and not default.with_values
+            plain = ddl_nodes.ColumnDefinition(
+                column.name, column.type, column.nullable, column.identity, () if later else column.constraints
+            )
+            statements.append(f"ALTER TABLE {table.sql} ADD COLUMN {self._column(plain, table, False)}")
+            if default is not None and later:  # rows that are there keep NULL
+                statements.append(
+                    f"ALTER TABLE {table.sql} ALTER COLUMN {quote(column.name)} SET DEFAULT {self._default(default)}"
+                )
+            for constraint in column.constraints:
+                statements += self._added(constraint, table, scope)
+        for constraint in node.constraints:
+            if constraint.kind == "DF":
+                column_name = constraint.columns[0][0]
+                statements.append(
+                    f"SELECT tsql.no_default({text(table.schema)}, {text(table.name)}, {text(column_name)})"
+                )
+                statements.append(
+                    f"ALTER TABLE {table.sql} ALTER COLUMN {quote(column_name)} SET DEFAULT {self._default(constraint)}"
+                )
+            elif constraint.kind == "PK":
+                self._not_null(constraint, table)
+            statements += self._added(constraint, table, scope)
+        return Said(statements[0], after=statements[1:], verb="ALTER TABLE")
+
+    def _added(self, constraint: ddl_nodes.Constraint, table: Table, scope: Scope) -> list[str]:
+        if constraint.kind == "DF":
+            return self._default_comment(table, constraint)
+        said, comments = self._constraint(constraint, table, scope)
+        unchecked = " NOT VALID" if not constraint.checked and constraint.kind in ("CK", "FK") else ""
+        return [f"ALTER TABLE {table.sql} ADD {said}{unchecked}", *comments]
+
+    def _not_null(self, constraint: ddl_nodes.Constraint, table: Table) -> None:
+        nullable = {column.name for column in self.says.catalog.columns(table) or () if column.nullable}
+        if nullable & {name for name, _ in constraint.columns}:
+            raise SqlError(8111, f"Cannot define PRIMARY KEY constraint on nullable column in table '{table.name}'.")
+
+
+def select_into(says: Manipulation, tree: exp.Expression, into: Any) -> Said:
+    """Return SELECT ... INTO. Raises SqlError 102, 1038."""
+    query, columns = says.query(tree, None, named=True)
+    if columns is not None and any(not column.name for column in columns):
+        raise SqlError(
+            1038,
+            "An object or column name is missing or empty. For SELECT INTO statements, verify each column has a name.",
+        )
+    table = says.table(into)
+    temporary = "TEMPORARY " if table.schema == "pg_temp" else ""
+    sql = f"CREATE {temporary}TABLE {table.sql} AS {query}"
+    outer = any(join.args.get("side") for join in tree.find_all(exp.Join))
+    inherits = isinstance(tree, exp.Select) and not outer
+    return Said(
+        sql,
+        columns,
+        counted=True,
+        used=says.used,
+        before=says.locks,
+        verb="SELECT INTO",
+        made=table if inherits else None,
+    )

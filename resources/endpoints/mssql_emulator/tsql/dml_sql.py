@@ -1,0 +1,276 @@
+"""Statements that write, said in PostgreSQL's SQL.
+
+Here live INSERT, UPDATE, DELETE and MERGE; their grammar lives in `dml`, queries in `query`. It may import them, `scope`,
+`statements`, `types` and `tokens`.
+
+UPDATE and DELETE with joins or TOP choose their rows by a subquery first, so that each is touched once, and by any
+kind of join. OUTPUT is PostgreSQL 18's RETURNING with the old and the new row.
+"""
+
+from typing import Any
+
+from sqlglot import exp
+
+from resources.endpoints.mssql_emulator.engine import SqlError
+from resources.endpoints.mssql_emulator.tsql import types
+from resources.endpoints.mssql_emulator.tsql.dml import OPERATORS, Change, Insert, Merge, Output
+from resources.endpoints.mssql_emulator.tsql.nodes import parts, temporary
+from resources.endpoints.mssql_emulator.tsql.query import Queries
+from resources.endpoints.mssql_emulator.tsql.scope import Scope, Table, quote, text
+from resources.endpoints.mssql_emulator.tsql.statements import Said
+from resources.endpoints.mssql_emulator.tsql.tokens import refused
+
+_ROW = "__row"
+
+
+class Manipulation(Queries):
+    """Says statements that write."""
+
+    identity_insert: Table | None = None
+    """The table for which SET IDENTITY_INSERT is ON."""
+
+    def insert(self, node: Insert) -> Said:
+        """Return an INSERT. Raises SqlError 102, 207, 208."""
+        table = self.table(node.target)
+        columns = self.columns_of(table)
+        for name in node.columns:
+            if name not in columns:
+                raise SqlError(207, f"Invalid column name '{name}'.")
+        self.hints(table, node.hints, writes=True)
+        scope = Scope()
+        with_ = self.with_clause(exp.Select(with_=node.with_), scope) if node.with_ is not None else ""
+        listed = f" ({', '.join(map(quote, node.columns))})" if node.columns else ""
+        overriding = " OVERRIDING SYSTEM VALUE" if self.identity_insert == table else ""
+        named = node.columns or tuple(columns)
+        if node.query is not None:
+            query, pieces = self.query(node.query, scope)
+            for name, piece in zip(named, pieces or (), strict=False):
+                self.guess(piece, columns[name])
+            body = f"{overriding} {query}"
+        elif node.rows:
+            rows = [
+                ", ".join(self._given(value, columns.get(name), scope) for name, value in zip(named, row, strict=False))
+                for row in node.rows
+            ]
+            body = f"{overriding} VALUES {', '.join(f'({row})' for row in rows)}"
+        else:
+            body = " DEFAULT VALUES"
+        if not node.columns and node.query is None and node.rows:
+            self._check_width(table, len(node.rows[0]))
+            listed = self._insertable(table)
+        elif not node.columns and node.query is not None:
+            listed = self._insertable(table)
+        said = self._said("INSERT", f"{with_}INSERT INTO {table.sql}{listed}{body}", node.output, table, Scope())
+        if overriding:
+            said.after.append(f"SELECT tsql.reseed('{table.schema}', {text(table.name)})")
+        return said
+
+    def _given(self, value: Any, type_: Any, scope: Scope) -> str:
+        if value is None:
+            return "DEFAULT"
+        piece = self.value(value, scope)
+        self.guess(piece, type_)
+        return piece.sql
+
+    def _insertable(self, table: Table) -> str:
+        """The columns that a list left out stands for: all but the identity."""
+        columns = self.catalog.columns(table) or ()
+        names = [column.name for column in columns if not column.identity or self.identity_insert == table]
+        return f" ({', '.join(map(quote, names))})"
+
+    def _check_width(self, table: Table, width: int) -> None:
+        columns = [c for c in self.catalog.columns(table) or () if not c.identity or self.identity_insert == table]
+        if len(columns) != width:
+            raise SqlError(213, "Column name or number of supplied values does not match table definition.")
+
+    def change(self, node: Change) -> Said:
+        """Return an UPDATE or DELETE. Raises SqlError 102, 207, 208."""
+        verb = "UPDATE" if node.assignments else "DELETE"
+        scope = Scope()
+        with_ = self.with_clause(exp.Select(with_=node.with_), scope) if node.with_ is not None else ""
+        if node.with_ is not None and len(node.target) == 1 and node.target[0] in scope.ctes:
+            return self._delete_from_cte(node, scope)
+        source = node.source
+        target = self._target(node)
+        table = self.table((target.text("catalog"), target.text("db"), temporary(target.this)))
+        columns = self.columns_of(table)
+        self.hints(table, node.hints, writes=True)
+        for name, _, _ in node.assignments:
+            if name not in columns:
+                raise SqlError(207, f"Invalid column name '{name}'.")
+        alias = target.alias or temporary(target.this)
+        if node.top is None and (source is None or not (source.args.get("joins") or source.args.get("laterals"))):
+            return self._direct(node, verb, table, target, with_, scope)
+        if source is None:
+            source = exp.Select(expressions=[exp.Star()], from_=exp.From(this=target))
+            source.set("where", exp.Where(this=node.where) if node.where is not None else None)
+        from_ = self.from_clause(source, scope)
+        if node.where is not None:
+            from_ += f" WHERE {self.condition(node.where, scope)}"
+        limit = f" LIMIT {self.count(node.top, scope)}" if node.top is not None else ""
+        row = f"{quote(alias)}.ctid"
+        if verb == "DELETE":
+            sql = f'DELETE FROM {table.sql} AS "__t" WHERE ctid = ANY (ARRAY(SELECT {row}{from_}{limit}))'
+        else:
+            values = [
+                f"{self._assigned(quote(alias), columns, assignment, scope)} AS v{place}"
+                for place, assignment in enumerate(node.assignments)
+            ]
+            chosen = f'SELECT DISTINCT ON ({row}) {row} AS "{_ROW}", {", ".join(values)}{from_}'
+            if limit:
+                chosen = f"SELECT * FROM ({chosen}) AS c{limit}"
+            sets = ", ".join(f'{quote(name)} = "__q".v{i}' for i, (name, _, _) in enumerate(node.assignments))
+            sql = f'UPDATE {table.sql} AS "__t" SET {sets} FROM ({chosen}) AS "__q" WHERE "__t".ctid = "__q"."{_ROW}"'
+        return self._said(verb, with_ + sql, node.output, table, Scope())
+
+    def _direct(self, node: Change, verb: str, table: Table, target: exp.Table, with_: str, scope: Scope) -> Said:
+        alias = target.alias or temporary(target.this)
+        named = f"{table.sql} AS {quote(alias)}" if target.alias else table.sql
+        scope.relations[alias] = self.columns_of(table)
+        columns = scope.relations[alias] or {}
+        where = f" WHERE {self.condition(node.where, scope)}" if node.where is not None else ""
+        if verb == "DELETE":
+            sql = f"DELETE FROM {named}{where}"
+        else:
+            sets = [
+                f"{quote(assignment[0])} = {self._assigned(quote(alias), columns, assignment, scope)}"
+                for assignment in node.assignments
+            ]
+            sql = f"UPDATE {named} SET {', '.join(sets)}{where}"
+        return self._said(verb, with_ + sql, node.output, table, scope)
+
+    def _assigned(self, alias: str, columns: Any, assignment: tuple[str, str, Any], scope: Scope) -> str:
+        name, operator, tree = assignment
+        if tree is None:
+            raise refused(f"SET {name} = DEFAULT")
+        if operator:
+            owner = exp.column(name, alias.strip('"'), quoted=True)
+            tree = OPERATORS[operator](this=owner, expression=exp.Paren(this=tree))
+        piece = self.value(tree, scope)
+        type_ = columns.get(name)
+        self.guess(piece, type_)
+        return f"CAST(NULL AS {types.base(type_)})" if piece.null and type_ else piece.sql
+
+    def _target(self, node: Change) -> exp.Table:
+        """Return the table that is changed, as FROM names it."""
+        name = node.target
+        own = exp.Table(
+            this=exp.to_identifier(name[-1], quoted=True),
+            db=exp.to_identifier(name[-2], quoted=True) if len(name) > 1 and name[-2] else None,
+            catalog=exp.to_identifier(name[-3], quoted=True) if len(name) > 2 and name[-3] else None,
+        )
+        if node.source is None:
+            return own
+        joins = [*(node.source.args.get("joins") or ()), *(node.source.args.get("laterals") or ())]
+        tables = [item for item in (node.source.args["from_"].this, *(join.this for join in joins))]
+        tables = [item for item in tables if isinstance(item, exp.Table)]
+        for item in tables:
+            if len(name) == 1 and item.alias == name[0]:
+                return item
+        wanted = self.table(name)
+        for item in tables:
+            if not isinstance(item.this, exp.Anonymous) and not (node.with_ is not None and not item.text("db")):
+                if self.table((item.text("catalog"), item.text("db"), temporary(item.this))) == wanted:
+                    return item
+        raise refused(f"{'.'.join(name)} as a target that FROM does not name")
+
+    def _delete_from_cte(self, node: Change, scope: Scope) -> Said:
+        """WITH c AS (SELECT ..., ROW_NUMBER() ...) DELETE FROM c: the common way to keep one row of each key."""
+        name = node.target[0]
+        cte = next(item for item in node.with_.expressions if item.alias == name)
+        select = cte.this
+        if node.assignments or node.source is not None or node.top is not None:
+            raise refused(f"UPDATE, FROM or TOP on {name}, which WITH defines")
+        grouped = any(select.args.get(key) for key in ("joins", "group", "distinct", "limit", "laterals"))
+        base = select.args["from_"].this if isinstance(select, exp.Select) and select.args.get("from_") else None
+        if grouped or not isinstance(base, exp.Table) or len(node.with_.expressions) != 1:
+            raise refused(f"DELETE FROM {name}, whose query is not of one table")
+        table = self.table((base.text("catalog"), base.text("db"), temporary(base.this)))
+        chosen = select.copy()
+        row = exp.column("ctid", base.alias or temporary(base.this), quoted=True)
+        chosen.append("expressions", exp.alias_(row, _ROW, quoted=True))
+        said, columns = self.query(chosen, Scope())
+        scope.relations[name] = {piece.name: piece.type for piece in columns or ()}
+        where = f" WHERE {self.condition(node.where, scope)}" if node.where is not None else ""
+        rows = f'SELECT "{_ROW}" FROM ({said}) AS {quote(name)}{where}'
+        sql = f'DELETE FROM {table.sql} AS "__t" WHERE ctid = ANY (ARRAY({rows}))'
+        return self._said("DELETE", sql, node.output, table, Scope())
+
+    def merge(self, node: Merge) -> Said:
+        """Return a MERGE. Raises SqlError 102, 208."""
+        tree = node.tree
+        parts(tree, "this", "using", "on", "whens", "returning", "with_")
+        scope = Scope()
+        with_ = self.with_clause(tree, scope)
+        target = tree.this
+        parts(target, "this", "db", "catalog", "alias", "hints")
+        table = self.table((target.text("catalog"), target.text("db"), temporary(target.this)))
+        columns = self.columns_of(table)
+        self.hints(
+            table, [hint.name for group in target.args.get("hints") or () for hint in group.expressions], writes=True
+        )
+        alias = target.alias or temporary(target.this)
+        using = self.relation(tree.args["using"], scope)
+        scope.relations[alias] = columns
+        named = f"{table.sql} AS {quote(alias)}" if target.alias else table.sql
+        said = f"MERGE INTO {named} USING {using} ON {self.condition(tree.args['on'], scope)}"
+        for when in tree.args["whens"].expressions:
+            said += f" {self._when(when, scope)}"
+        returning = tree.args.get("returning")
+        output = None
+        if returning is not None:
+            parts(returning, "expressions")
+            output = Output(returning.expressions)
+        return self._said("MERGE", with_ + said, output, table, scope)
+
+    def _when(self, when: Any, scope: Scope) -> str:
+        parts(when, "matched", "source", "condition", "then")
+        condition = when.args.get("condition")
+        said = "WHEN MATCHED" if when.args["matched"] else "WHEN NOT MATCHED"
+        if when.args.get("source"):
+            said += " BY SOURCE"
+        if condition is not None:
+            said += f" AND {self.condition(condition, scope)}"
+        then = when.args["then"]
+        if isinstance(then, exp.Var) and then.name.upper() == "DELETE":
+            return f"{said} THEN DELETE"
+        if isinstance(then, exp.Update):
+            parts(then, "expressions")
+            sets = [f"{quote(item.this.name)} = {self.value(item.expression, scope).sql}" for item in then.expressions]
+            return f"{said} THEN UPDATE SET {', '.join(sets)}"
+        if isinstance(then, exp.Insert):
+            parts(then, "this", "expression")
+            names = then.this.expressions if isinstance(then.this, exp.Tuple) else [then.this] if then.this else []
+            given = then.expression.expressions if isinstance(then.expression, exp.Tuple) else [then.expression]
+            values = [self._merged(item, scope) for item in given]
+            listed = f" ({', '.join(quote(_bare(item).name) for item in names)})" if names else ""
+            return f"{said} THEN INSERT{listed} VALUES ({', '.join(values)})"
+        raise refused(then.sql("tsql")[:60] if isinstance(then, exp.Expression) else str(then))
+
+    def _merged(self, node: Any, scope: Scope) -> str:
+        bare = _bare(node)
+        if isinstance(bare, exp.Column) and bare.name.upper() == "DEFAULT" and not bare.this.args.get("quoted"):
+            return "DEFAULT"
+        return self.value(bare, scope).sql
+
+    def _said(self, verb: str, sql: str, output: Output | None, table: Table, scope: Scope) -> Said:
+        if output is None:
+            return Said(sql, counted=True, used=self.used, before=self.locks, verb=verb)
+        columns = self.columns_of(table)
+        inner = Scope(dict(scope.relations), ctes=scope.ctes)
+        inner.relations |= {"inserted": columns, "deleted": columns}
+        inner.renames = {"inserted": "new", "deleted": "old"}
+        inner.merge = verb == "MERGE"
+        projections, pieces = self.projections(output.columns, inner, not output.into)
+        returning = f"{sql} RETURNING {', '.join(projections)}"
+        if not output.into:
+            return Said(returning, pieces, rows=True, counted=True, used=self.used, before=self.locks, verb=verb)
+        into = self.table(output.into)
+        self.columns_of(into)
+        names = f" ({', '.join(map(quote, output.into_columns))})" if output.into_columns else self._insertable(into)
+        whole = f'WITH "__output" AS ({returning}) INSERT INTO {into.sql}{names} SELECT * FROM "__output"'
+        return Said(whole, counted=True, used=self.used, before=self.locks, verb=verb)
+
+
+def _bare(node: Any) -> Any:
+    return node.this if isinstance(node, exp.Paren) else node

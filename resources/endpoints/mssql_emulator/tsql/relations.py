@@ -1,0 +1,237 @@
+"""FROM: tables, joins, derived tables and table functions, said in PostgreSQL's SQL.
+
+Here lives what relations a query reads; the rest of a query lives in `query`. It may import `expressions`, `scope`,
+`types`, `nodes`, `tokens` and sqlglot's nodes.
+
+Table hints: NOLOCK and the like allow a dirty read, which PostgreSQL never makes; those about granularity change no
+result; UPDLOCK, XLOCK and HOLDLOCK lock the whole table until the transaction ends, which is more than SQL Server does,
+never less. READPAST and hints that are not listed are refused.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlglot import exp
+
+from resources.endpoints.mssql_emulator.engine import Kind, SqlError, SqlType
+from resources.endpoints.mssql_emulator.tsql import type_rules, types
+from resources.endpoints.mssql_emulator.tsql.expressions import Expressions
+from resources.endpoints.mssql_emulator.tsql.nodes import bare_call, parts, temporary
+from resources.endpoints.mssql_emulator.tsql.scope import Columns, Piece, Scope, Table, quote
+from resources.endpoints.mssql_emulator.tsql.tokens import Name, refused
+
+_HARMLESS = {"NOLOCK", "READUNCOMMITTED", "READCOMMITTED", "READCOMMITTEDLOCK", "ROWLOCK", "PAGLOCK", "TABLOCK"}
+_EXCLUSIVE = {"UPDLOCK", "XLOCK", "TABLOCKX"}
+_SHARED = {"HOLDLOCK", "SERIALIZABLE", "REPEATABLEREAD"}
+_JOINS = {
+    ("", ""): "JOIN",
+    ("", "INNER"): "JOIN",
+    ("LEFT", ""): "LEFT JOIN",
+    ("LEFT", "OUTER"): "LEFT JOIN",
+    ("RIGHT", ""): "RIGHT JOIN",
+    ("RIGHT", "OUTER"): "RIGHT JOIN",
+    ("FULL", ""): "FULL JOIN",
+    ("FULL", "OUTER"): "FULL JOIN",
+    ("", "CROSS"): "CROSS JOIN",
+}
+SYSTEM_SCHEMAS = {"sys": "sys", "information_schema": "INFORMATION_SCHEMA", "cdc": "cdc"}
+
+
+CHANGE_COLUMNS: dict[str, SqlType | None] = {
+    "SYS_CHANGE_VERSION": types.BIGINT,
+    "SYS_CHANGE_CREATION_VERSION": types.BIGINT,
+    "SYS_CHANGE_OPERATION": SqlType(Kind.NCHAR, 1),
+    "SYS_CHANGE_COLUMNS": SqlType(Kind.VARBINARY, 4100),
+    "SYS_CHANGE_CONTEXT": SqlType(Kind.VARBINARY, 128),
+}
+"""https://learn.microsoft.com/sql/relational-databases/system-functions/changetable-transact-sql"""
+
+
+class Relations(Expressions):
+    """Says what stands in FROM."""
+
+    def from_clause(self, node: exp.Select, scope: Scope) -> str:
+        """Return FROM with its joins, and let the scope know the relations."""
+        from_ = node.args.get("from_")
+        if from_ is None:
+            return ""
+        parts(from_, "this")
+        said = f" FROM {self.relation(from_.this, scope)}"
+        for join in [*(node.args.get("joins") or ()), *(node.args.get("laterals") or ())]:
+            said += self._join(join, scope)
+        return said
+
+    def _join(self, join: Any, scope: Scope) -> str:
+        if isinstance(join, exp.Lateral):
+            return self._apply(join, scope)
+        parts(join, "this", "side", "kind", "on", "hint", "method")
+        if isinstance(join.this, exp.Lateral):
+            return self._apply(join.this, scope)
+        side, kind = (str(join.args.get(name) or "").upper() for name in ("side", "kind"))
+        on = join.args.get("on")
+        if not side and not kind and on is None:
+            return f", {self.relation(join.this, scope)}"
+        word = _JOINS.get((side, kind))
+        if word is None or join.args.get("method") or (on is None) != (word == "CROSS JOIN"):
+            raise refused(f"{side} {kind} JOIN".strip())
+        relation = self.relation(join.this, scope)
+        return f" {word} {relation}" + (f" ON {self.condition(on, scope)}" if on is not None else "")
+
+    def _apply(self, node: exp.Lateral, scope: Scope) -> str:
+        parts(node, "this", "alias", "cross_apply")
+        if node.args.get("cross_apply") is None:
+            raise refused("LATERAL")
+        inner = node.this
+        if isinstance(inner, exp.Subquery):
+            inner = inner.copy()
+            inner.set("alias", node.args.get("alias"))
+            relation = self.relation(inner, scope)
+        elif isinstance(inner, exp.Anonymous):
+            relation = self._table_function(inner, "", node.args.get("alias"), scope)
+        else:
+            raise refused(inner.sql("tsql")[:60])
+        if node.args["cross_apply"]:
+            return f" CROSS JOIN LATERAL {relation}"
+        return f" LEFT JOIN LATERAL {relation} ON TRUE"
+
+    def relation(self, node: Any, scope: Scope) -> str:
+        """Return what stands in FROM between the joins, and let the scope know it."""
+        if isinstance(node, exp.Table):
+            return self._table(node, scope)
+        if isinstance(node, exp.Values):
+            return self._values(node, node.args.get("alias"), scope)
+        if isinstance(node, exp.Subquery):
+            alias = node.args.get("alias")
+            if isinstance(node.this, exp.Values):
+                return self._values(node.this, alias or node.this.args.get("alias"), scope)
+            parts(node, "this", "alias")
+            if alias is None:
+                raise refused("a derived table without a name")
+            said, columns = self.query(node.this, Scope(scope.relations, scope.outer, scope.ctes))
+            return f"({said}) AS {self._aliased(alias, columns, scope)}"
+        raise refused(node.sql("tsql")[:80])
+
+    def _aliased(self, alias: exp.TableAlias, columns: list[Piece] | None, scope: Scope) -> str:
+        parts(alias, "this", "columns")
+        names = [column.name for column in alias.args.get("columns") or ()]
+        scope.relations[alias.name] = renamed(columns, names)
+        return quote(alias.name) + (f" ({', '.join(map(quote, names))})" if names else "")
+
+    def _values(self, node: exp.Values, alias: exp.TableAlias | None, scope: Scope) -> str:
+        parts(node, "expressions", "alias")
+        if alias is None:
+            raise refused("VALUES without a name")
+        rows = [self.values(row.expressions, scope) for row in node.expressions]
+        columns = [self.same(list(column)) for column in zip(*rows, strict=True)]
+        heads = [
+            Piece("", type_rules.combine(piece.type for piece in column if not piece.null))
+            for column in zip(*rows, strict=True)
+        ]
+        said = [
+            "(" + ", ".join(f"CAST({cell.sql} AS bpchar)" if cell.literal else cell.sql for cell in row) + ")"
+            for row in zip(*columns, strict=True)
+        ]
+        return f"(VALUES {', '.join(said)}) AS {self._aliased(alias, heads, scope)}"
+
+    def _table(self, node: exp.Table, scope: Scope) -> str:
+        parts(node, "this", "db", "catalog", "alias", "hints")
+        alias = node.args.get("alias")
+        if isinstance(node.this, exp.Anonymous):
+            return self._table_function(node.this, node.text("db"), alias, scope)
+        name = temporary(node.this)
+        known, columns = scope.cte(name) if not node.text("db") else (False, None)
+        if known:
+            sql = quote(name)
+        else:
+            table = self.table((node.text("catalog"), node.text("db"), name))
+            columns = self.columns_of(table)
+            if table.schema in SYSTEM_SCHEMAS.values():
+                scope.spellings.update({column.lower(): column for column in columns})
+            sql = table.sql
+            self.hints(table, [hint.name for group in node.args.get("hints") or () for hint in group.expressions])
+        if alias is None:
+            scope.relations[name] = columns
+            return sql
+        parts(alias, "this", "columns")
+        if alias.args.get("columns"):
+            raise refused(f"column names after {alias.name}")
+        scope.relations[alias.name] = columns
+        return f"{sql} AS {quote(alias.name)}"
+
+    def table(self, name: Name) -> Table:
+        """Return the table of a name of one to three parts. Raises SqlError 102 for one of another database."""
+        database, schema, own = ("", "", *name)[-3:]
+        if own.startswith("##"):
+            raise refused(f"global temporary table {own}")
+        if own.startswith("#"):
+            return Table("pg_temp", own)
+        system = SYSTEM_SCHEMAS.get(schema.lower())
+        if database and database != self.catalog.database and not (system == "sys" and database.lower() == "master"):
+            raise refused(f"{database}.{schema}.{own} (a table of another database)")
+        if system:
+            return Table(
+                system, own.upper() if system == "INFORMATION_SCHEMA" else own.lower() if system == "sys" else own
+            )
+        return Table(schema or "dbo", own)
+
+    def columns_of(self, table: Table) -> dict[str, SqlType | None]:
+        """Return a table's columns. Raises SqlError 208."""
+        columns = self.catalog.columns(table)
+        if columns is None:
+            name = table.name if table.schema == "pg_temp" else f"{table.schema}.{table.name}"
+            raise SqlError(208, f"Invalid object name '{name}'.")
+        return {column.name: column.type for column in columns}
+
+    def hints(self, table: Table, hints: Sequence[str], *, writes: bool = False) -> None:
+        """Take the locks that table hints ask for. Raises SqlError 102 for an unknown one."""
+        asked = {hint.upper() for hint in hints}
+        unknown = asked - _HARMLESS - _EXCLUSIVE - _SHARED
+        if unknown:
+            raise refused(f"WITH ({', '.join(sorted(unknown))})")
+        mode = ""
+        if asked & _EXCLUSIVE or (writes and asked & _SHARED):
+            mode = "SHARE ROW EXCLUSIVE"
+        elif asked & _SHARED:
+            mode = "SHARE"
+        if mode and table.schema not in ("pg_temp", *SYSTEM_SCHEMAS.values()):
+            self.locks.append(f"LOCK TABLE {table.sql} IN {mode} MODE")
+
+    def _table_function(self, node: exp.Anonymous, schema: str, alias: exp.TableAlias | None, scope: Scope) -> str:
+        own = bare_call(node)
+        name = f"{schema}.{own}".strip(".")
+        said, columns = self.table_function(name, node, scope)
+        if alias is None:
+            scope.relations[own] = columns
+            return f"{said} AS {quote(own)}"
+        parts(alias, "this", "columns")
+        pieces = [Piece("", type_, column) for column, type_ in columns.items()]
+        return f"{said} AS {self._aliased(alias, pieces, scope)}"
+
+    def table_function(self, name: str, node: exp.Anonymous, scope: Scope) -> tuple[str, dict[str, SqlType | None]]:
+        """Return a function that stands in FROM, and its columns. Raises SqlError 102."""
+        if name.upper() == "STRING_SPLIT" and len(node.expressions) == 2:
+            given, separator = self.values(node.expressions, scope)
+            said = f"unnest(string_to_array(CAST({given.sql} AS text), {separator.sql}))"
+            type_ = given.type if given.type and given.type.kind in types.STRINGS else SqlType(Kind.NVARCHAR)
+            return f"(SELECT CAST(item AS bpchar) AS value FROM {said} AS item)", {"value": type_}
+        if name.upper() == "CHANGETABLE_CHANGES" and len(node.expressions) == 2:
+            return self._changes(node.expressions[0].name, self.value(node.expressions[1], scope).sql)
+        raise refused(f"table function {name}")
+
+    def _changes(self, name: str, since: str) -> tuple[str, dict[str, SqlType | None]]:
+        """CHANGETABLE(CHANGES table, version): net changes with the columns of the primary key."""
+        table = self.table(tuple(name.split("\0")))
+        self.columns_of(table)
+        function = self.catalog.changes(table)
+        if not function:
+            raise SqlError(22105, f"Change tracking is not enabled on table '{table.schema}.{table.name}'.")
+        keys = sorted((c for c in self.catalog.columns(table) or () if c.key), key=lambda column: column.key)
+        return f"{function}(CAST({since} AS bigint))", {**CHANGE_COLUMNS, **{key.name: key.type for key in keys}}
+
+
+def renamed(columns: list[Piece] | None, names: Sequence[str]) -> Columns | None:
+    """Return a derived table's columns by the names behind its own, or by theirs."""
+    if columns is None:
+        return dict.fromkeys(names) if names else None
+    given = names or [column.name for column in columns]
+    return {name: column.type for name, column in zip(given, columns, strict=False)}

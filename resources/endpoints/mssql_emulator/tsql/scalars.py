@@ -1,0 +1,126 @@
+"""Conversions, choices and numbers: CAST, ISNULL, IIF, ROUND and their like.
+
+Here live their entries in the table of `functions`. It may import `functions`, `scope`, `types` and `convert`.
+"""
+
+from sqlglot import exp
+
+from resources.endpoints.mssql_emulator.engine import Kind, SqlType
+from resources.endpoints.mssql_emulator.tsql import type_rules, types
+from resources.endpoints.mssql_emulator.tsql.convert import cast, try_cast
+from resources.endpoints.mssql_emulator.tsql.functions import Call, function
+from resources.endpoints.mssql_emulator.tsql.scope import Piece
+
+
+@function("CAST", "TRY_CAST", least=2)
+def _cast(call: Call) -> Piece:
+    to = types.parse_type(call.nodes[1].name, 30)
+    piece = call.arg(0)
+    call.says.guess(piece, to)
+    return (try_cast if call.name == "TRY_CAST" else cast)(piece, to)
+
+
+@function("CONVERT", "TRY_CONVERT", least=2, most=3)
+def _convert(call: Call) -> Piece:
+    to = types.parse_type(call.nodes[0].name, 30)
+    style = None
+    if len(call.nodes) == 3:
+        node = call.nodes[2]
+        if not isinstance(node, exp.Literal) or not node.is_int:
+            raise call.wrong(f"with style {node.sql('tsql')}")
+        style = int(node.name)
+    piece = call.arg(1)
+    call.says.guess(piece, to)
+    return (try_cast if call.name == "TRY_CONVERT" else cast)(piece, to, style)
+
+
+@function("ISNULL", least=2)
+def _isnull(call: Call) -> Piece:
+    one, other = call.args()
+    call.says.guess(one, other.type)
+    call.says.guess(other, one.type)
+    if one.null or one.type is None:
+        one, other = call.says.same([one, other])
+        return Piece(f"coalesce({one.sql}, {other.sql})", one.type or other.type)
+    instead = other if other.null else cast(other, one.type) if other.type != one.type or other.literal else other
+    if instead.null:
+        instead = cast(other, one.type)
+    return Piece(f"coalesce({call.says.suited(one, one.type).sql}, {instead.sql})", one.type)
+
+
+@function("COALESCE", least=2, most=100)
+def _coalesce(call: Call) -> Piece:
+    given = call.says.same(call.args())
+    type_ = type_rules.combine(piece.type for piece in given if not piece.null)
+    return Piece(f"coalesce({', '.join(piece.sql for piece in given)})", type_)
+
+
+@function("GREATEST", "LEAST", least=1, most=254)
+def _extreme(call: Call) -> Piece:
+    given = call.says.same(call.args())
+    type_ = type_rules.combine(piece.type for piece in given if not piece.null)
+    return Piece(f"{call.name.lower()}({', '.join(piece.sql for piece in given)})", type_)
+
+
+@function("NULLIF", least=2)
+def _nullif(call: Call) -> Piece:
+    one, other = call.args()
+    condition = call.says.compared("=", one, other)
+    value = f"CAST({one.sql} AS bpchar)" if one.literal else one.sql
+    return Piece(f"CASE WHEN {condition} THEN NULL ELSE {value} END", one.type)
+
+
+@function("IIF", least=3)
+def _iif(call: Call) -> Piece:
+    condition = call.says.condition(call.nodes[0], call.scope)
+    given = [call.arg(1), call.arg(2)]
+    then, otherwise = call.says.same(given)
+    type_ = type_rules.combine(piece.type for piece in given if not piece.null)
+    return Piece(f"CASE WHEN {condition} THEN {then.sql} ELSE {otherwise.sql} END", type_)
+
+
+@function("ABS", "CEILING", "FLOOR", least=1)
+def _rounded(call: Call) -> Piece:
+    piece = call.arg(0)
+    type_ = piece.type
+    if type_ and type_.kind is Kind.DECIMAL and call.name != "ABS":
+        type_ = SqlType(Kind.DECIMAL, precision=type_.precision)
+    said = f"{call.name.lower()}({piece.sql})"
+    return Piece(f"CAST({said} AS {types.base(type_)})" if type_ else said, type_)
+
+
+@function("SIGN", least=1)
+def _sign(call: Call) -> Piece:
+    piece = call.arg(0)
+    return Piece(f"CAST(sign({piece.sql}) AS {types.base(piece.type)})" if piece.type else "", piece.type)
+
+
+@function("ROUND", least=2, most=3)
+def _round(call: Call) -> Piece:
+    piece = call.arg(0)
+    if piece.type is None:
+        raise call.wrong("of an expression whose type is not known")
+    how = "round"
+    if len(call.nodes) == 3:
+        node = call.nodes[2]
+        if not isinstance(node, exp.Literal) or node.name not in ("0", "1"):
+            raise call.wrong("with a function argument that is not 0 or 1")
+        how = "trunc" if node.name == "1" else "round"
+    said = f"{how}(CAST({piece.sql} AS numeric), {call.number(1)})"
+    return Piece(f"CAST({said} AS {types.base(piece.type)})", piece.type)
+
+
+@function("POWER", least=2)
+def _power(call: Call) -> Piece:
+    piece = call.arg(0)
+    if piece.type is None:
+        raise call.wrong("of an expression whose type is not known")
+    said = f"power(CAST({piece.sql} AS numeric), CAST({call.arg(1).sql} AS numeric))"
+    if piece.type.kind in types.FLOATS:
+        said = f"power({piece.sql}, {call.arg(1).sql})"
+    return Piece(f"CAST({said} AS {types.base(piece.type)})", piece.type)
+
+
+@function("LOG", least=1)
+def _log(call: Call) -> Piece:
+    return Piece(f"ln(CAST({call.arg(0).sql} AS double precision))", types.FLOAT)

@@ -1,0 +1,33 @@
+"""What a statement of T-SQL becomes: PostgreSQL's statements and what is known of their result.
+
+Here live values alone. It may import `scope`.
+"""
+
+from dataclasses import dataclass, field
+
+from resources.endpoints.mssql_emulator.tsql.scope import Piece, Table
+
+
+@dataclass
+class Said:
+    """A statement, said in PostgreSQL's SQL; texts have psycopg's placeholders."""
+
+    sql: str
+    columns: list[Piece] | None = None
+    """Names and types of its result, as far as they are known; None also where a star hides them."""
+    rows: bool = False
+    """It returns rows."""
+    counted: bool = False
+    """It affects rows and counts them."""
+    used: set[str] = field(default_factory=set)
+    """The placeholders in its texts."""
+    before: list[str] = field(default_factory=list)
+    """Statements to run first, in the same transaction."""
+    after: list[str] = field(default_factory=list)
+    """Statements to run behind it, in the same transaction."""
+    verb: str = ""
+    """What error messages call it: INSERT, UPDATE, DELETE, MERGE."""
+    made: Table | None = None
+    """The table that SELECT INTO makes, whose columns may be NOT NULL as their origins are."""
+    alone: bool = False
+    """PostgreSQL runs it outside a transaction only."""

@@ -1,0 +1,183 @@
+"""Functions of strings and bytes.
+
+Here live their entries in the table of `functions`. It may import `functions`, `scope`, `types` and `convert`.
+https://learn.microsoft.com/sql/t-sql/functions/string-functions-transact-sql
+"""
+
+from sqlglot import exp
+
+from resources.endpoints.mssql_emulator.engine import Kind, SqlType
+from resources.endpoints.mssql_emulator.tsql import types
+from resources.endpoints.mssql_emulator.tsql.convert import string_bytes
+from resources.endpoints.mssql_emulator.tsql.functions import Call, as_string, function, on_text, simple
+from resources.endpoints.mssql_emulator.tsql.scope import Piece
+
+on_text("UPPER", least=1, sql="upper({0})")
+on_text("LOWER", least=1, sql="lower({0})")
+on_text("LTRIM", least=1, sql="ltrim({0}, ' ')")
+on_text("RTRIM", least=1, sql="rtrim({0}, ' ')")
+on_text("TRIM", least=1, sql="btrim({0}, ' ')")
+on_text("REVERSE", least=1, sql="reverse({0})")
+on_text("REPLACE", least=3, sql="replace({0}, {1}, {2})")
+on_text("TRANSLATE", least=3, sql="translate({0}, {1}, {2})")
+
+simple("ISJSON", least=1, sql="tsql.is_json(CAST({0} AS text))", type_=types.INT)
+simple(
+    "JSON_VALUE",
+    least=2,
+    sql="tsql.json_value(CAST({0} AS text), CAST({1} AS text))",
+    type_=SqlType(Kind.NVARCHAR, 4000),
+)
+simple("UNICODE", least=1, sql="ascii(CAST({0} AS text))", type_=types.INT)
+simple("NCHAR", least=1, sql="CAST(chr({0}) AS bpchar)", type_=SqlType(Kind.NVARCHAR, 2))
+simple("SPACE", least=1, sql="CAST(repeat(' ', {0}) AS bpchar)", type_=types.VARCHAR_MAX)
+simple("QUOTENAME", least=1, most=2, sql="tsql.quotename({0}, {1})", type_=SqlType(Kind.NVARCHAR, 258))
+simple("PARSENAME", least=2, sql="tsql.parsename({0}, {1})", type_=types.SYSNAME)
+
+
+@function("LEN", least=1)
+def _len(call: Call) -> Piece:
+    piece = call.arg(0)
+    if piece.type and piece.type.kind in types.BINARIES:
+        return Piece(f"octet_length({piece.sql})", types.INT)
+    return Piece(f"length(rtrim(CAST({as_string(piece).sql} AS text), ' '))", types.INT)
+
+
+@function("DATALENGTH", least=1)
+def _datalength(call: Call) -> Piece:
+    piece = call.arg(0)
+    if piece.null:
+        return Piece("CAST(NULL AS integer)", types.INT)
+    if piece.type is None:
+        raise call.wrong("of an expression whose type is not known")
+    kind, result = piece.type.kind, types.INT
+    if kind in types.STRINGS | types.BINARIES and piece.type.length is None:
+        result = types.BIGINT
+    if kind in types.UNICODE:
+        said = f"2 * tsql.units(CAST({piece.sql} AS bpchar))"
+    elif kind in types.STRINGS or kind in types.BINARIES:
+        said = f"octet_length({piece.sql})"
+    elif kind is Kind.XML:
+        raise call.wrong("of xml")
+    else:
+        said = f"CASE WHEN {piece.sql} IS NOT NULL THEN {stored_bytes(piece.type)} END"
+    return Piece(f"CAST({said} AS {types.base(result)})", result)
+
+
+def stored_bytes(type_: SqlType) -> int:
+    """Return how many bytes a value of a type of fixed size takes."""
+    if type_.kind is Kind.DECIMAL:
+        return next(size for digits, size in ((9, 5), (19, 9), (28, 13), (38, 17)) if type_.precision <= digits)
+    if type_.kind in _CLOCK_BYTES:
+        return _CLOCK_BYTES[type_.kind] + (0 if type_.scale <= 2 else 1 if type_.scale <= 4 else 2)
+    return _BYTES[type_.kind]
+
+
+_CLOCK_BYTES = {Kind.TIME: 3, Kind.DATETIME2: 6, Kind.DATETIMEOFFSET: 8}
+_BYTES = {
+    Kind.BIT: 1,
+    Kind.TINYINT: 1,
+    Kind.SMALLINT: 2,
+    Kind.INT: 4,
+    Kind.BIGINT: 8,
+    Kind.MONEY: 8,
+    Kind.REAL: 4,
+    Kind.FLOAT: 8,
+    Kind.DATE: 3,
+    Kind.DATETIME: 8,
+    Kind.SMALLDATETIME: 4,
+    Kind.UNIQUEIDENTIFIER: 16,
+}
+
+
+def _of_first(call: Call, said: str, length: int | None = None) -> Piece:
+    first = call.arg(0).type
+    kind = Kind.NVARCHAR if first is None or first.kind in types.UNICODE else Kind.VARCHAR
+    return Piece(f"CAST({said} AS bpchar)", SqlType(kind, length if length else first.length if first else None))
+
+
+@function("SUBSTRING", least=3)
+def _substring(call: Call) -> Piece:
+    piece, start, length = call.arg(0), call.number(1), call.number(2)
+    if piece.type and piece.type.kind in types.BINARIES:
+        return Piece(f"substring({piece.sql} FROM {start} FOR {length})", SqlType(Kind.VARBINARY, piece.type.length))
+    return _of_first(call, f"substring(CAST({as_string(piece).sql} AS text) FROM {start} FOR {length})")
+
+
+@function("LEFT", "RIGHT", least=2)
+def _end(call: Call) -> Piece:
+    return _of_first(call, f"{call.name.lower()}(CAST({call.string(0).sql} AS text), tsql.natural({call.number(1)}))")
+
+
+@function("REPLICATE", least=2)
+def _replicate(call: Call) -> Piece:
+    piece = _of_first(call, f"repeat(CAST({call.string(0).sql} AS text), tsql.natural({call.number(1)}))")
+    kind = piece.type.kind if piece.type else Kind.VARCHAR
+    return Piece(piece.sql, SqlType(kind))
+
+
+@function("STUFF", least=4)
+def _stuff(call: Call) -> Piece:
+    given = [f"CAST({call.string(place).sql} AS text)" for place in (0, 3)]
+    piece = _of_first(call, f"overlay({given[0]} PLACING {given[1]} FROM {call.number(1)} FOR {call.number(2)})")
+    return Piece(piece.sql, SqlType(piece.type.kind if piece.type else Kind.NVARCHAR))
+
+
+@function("CHARINDEX", least=2, most=3)
+def _charindex(call: Call) -> Piece:
+    start = call.number(2) if len(call.nodes) == 3 else "1"
+    sought, within = (f"CAST({call.string(place).sql} AS text)" for place in (0, 1))
+    return Piece(f"tsql.charindex({sought}, {within}, {start})", types.INT)
+
+
+@function("ASCII", least=1)
+def _ascii(call: Call) -> Piece:
+    return Piece(f"get_byte(convert_to(CAST({call.string(0).sql} AS text), 'UTF8'), 0)", types.INT)
+
+
+@function("CHAR", least=1)
+def _char(call: Call) -> Piece:
+    node = call.nodes[0]
+    if isinstance(node, exp.Literal) and node.is_int and not 1 <= int(node.this) <= 127:
+        raise call.wrong(f"({node.this})")
+    return Piece(f"CAST(chr(tsql.ascii_code({call.number(0)})) AS bpchar)", SqlType(Kind.VARCHAR, 1))
+
+
+@function("CONCAT", least=2, most=254)
+def _concat(call: Call) -> Piece:
+    given = [as_string(piece) for piece in call.args()]
+    joined = " || ".join(f"coalesce(CAST({piece.sql} AS text), '')" for piece in given)
+    return Piece(f"CAST({joined} AS bpchar)", _joined(given))
+
+
+@function("CONCAT_WS", least=3, most=254)
+def _concat_ws(call: Call) -> Piece:
+    given = [as_string(piece) for piece in call.args()]
+    return Piece(
+        f"CAST(concat_ws({', '.join(f'CAST({piece.sql} AS text)' for piece in given)}) AS bpchar)", _joined(given)
+    )
+
+
+def _joined(given: list[Piece]) -> SqlType:
+    known = [piece.type for piece in given if not piece.null]
+    wide = any(type_ is None or type_.kind in types.UNICODE for type_ in known)
+    lengths = [None if type_ is None else type_.length for type_ in known]
+    longest = 4000 if wide else 8000
+    total = None if None in lengths else max(1, min(longest, sum(length or 0 for length in lengths)))
+    return SqlType(Kind.NVARCHAR if wide else Kind.VARCHAR, total)
+
+
+@function("HASHBYTES", least=2)
+def _hashbytes(call: Call) -> Piece:
+    node, piece = call.nodes[0], call.arg(1)
+    algorithm = node.name.upper() if isinstance(node, exp.Literal | exp.National) else ""
+    if piece.type is None or piece.type.kind not in types.STRINGS | types.BINARIES:
+        raise call.wrong("of an expression that is not known to be a string or bytes; CAST it")
+    bytes_ = piece.sql if piece.type.kind in types.BINARIES else string_bytes(piece.sql, piece.type)
+    match algorithm:
+        case "MD5":
+            return Piece(f"decode(md5({bytes_}), 'hex')", SqlType(Kind.VARBINARY, 8000))
+        case "SHA2_256" | "SHA2_512":
+            return Piece(f"sha{algorithm[-3:]}({bytes_})", SqlType(Kind.VARBINARY, 8000))
+        case _:
+            raise call.wrong(f"with {node.sql('tsql')} (MD5, SHA2_256 and SHA2_512 are known)")

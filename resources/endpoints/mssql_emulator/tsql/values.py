@@ -1,0 +1,372 @@
+"""Scalar values of T-SQL, said in PostgreSQL's SQL: literals, variables, columns, operators, CASE.
+
+Here lives what gives a value; conditions live in `expressions`, functions in `functions`, queries in `query`. It may
+import `scope`, `types`, `convert`, `nodes`, `tokens` and sqlglot's nodes.
+
+A node that no table here names, and a part of a node that is not read, is refused with error 102: nothing is passed
+through. Values and conditions are kept apart, as in T-SQL, which has no boolean values.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar
+
+from sqlglot import exp
+
+from resources.endpoints.mssql_emulator.engine import Kind, SqlError, SqlType
+from resources.endpoints.mssql_emulator.tsql import type_rules, types
+from resources.endpoints.mssql_emulator.tsql.convert import cast, string_bytes
+from resources.endpoints.mssql_emulator.tsql.nodes import bare_call, collated, parts, shown, temporary
+from resources.endpoints.mssql_emulator.tsql.scope import Catalog, Piece, Scope, quote, text
+from resources.endpoints.mssql_emulator.tsql.tokens import checked_identifier, refused
+
+GLOBALS: dict[str, SqlType] = {
+    "@@rowcount": types.INT,
+    "@@trancount": types.INT,
+    "@@error": types.INT,
+    "@@spid": types.SMALLINT,
+    "@@version": SqlType(Kind.NVARCHAR, 300),
+    "@@servername": types.SYSNAME,
+    "@@language": types.SYSNAME,
+    "@@lock_timeout": types.INT,
+    "@@nestlevel": types.INT,
+    "@@datefirst": SqlType(Kind.TINYINT),
+    "@@max_precision": SqlType(Kind.TINYINT),
+    "@@microsoftversion": types.INT,
+    "@@textsize": types.INT,
+}
+"""Functions that look like variables; the session gives their values. `@@identity` is a function of the library."""
+
+
+class Values:
+    """Says values; subclasses add conditions, queries and functions."""
+
+    def __init__(self, catalog: Catalog, variables: Mapping[str, SqlType]) -> None:
+        self.catalog = catalog
+        self.variables = variables
+        self.used: set[str] = set()
+        """Names of the placeholders in what was said: variables and GLOBALS."""
+        self.locks: list[str] = []
+        """Statements that take a table's lock before the statement runs."""
+        self.guesses: dict[str, SqlType | None] | None = None
+        """Types of undeclared parameters, where they are asked for; elsewhere such a parameter is an error."""
+
+    def query(self, node: exp.Query, outer: Scope | None) -> "tuple[str, list[Piece] | None]":
+        """Return a subquery and its columns."""
+        raise NotImplementedError
+
+    def condition(self, node: Any, scope: Scope) -> str:
+        """Return a condition."""
+        raise NotImplementedError
+
+    def call(self, name: str, node: exp.Anonymous, scope: Scope) -> Piece:
+        """Return a call of a function."""
+        raise NotImplementedError
+
+    def window(self, node: exp.Window, scope: Scope) -> Piece:
+        """Return a function with OVER."""
+        raise NotImplementedError
+
+    def string_agg(self, node: exp.GroupConcat, scope: Scope) -> Piece:
+        """Return STRING_AGG."""
+        raise NotImplementedError
+
+    # ------------------------------------------------------------------ values
+
+    def value(self, node: Any, scope: Scope) -> Piece:
+        """Return a scalar expression. Raises SqlError 102."""
+        method = self.VALUES.get(type(node))
+        if method is None:
+            raise refused(shown(node))
+        return method(self, node, scope)
+
+    def values(self, nodes: Iterable[Any], scope: Scope) -> list[Piece]:
+        """Return several."""
+        return [self.value(node, scope) for node in nodes]
+
+    def placeholder(self, name: str, type_: SqlType) -> Piece:
+        """Return what stands for a variable's value."""
+        self.used.add(name)
+        return Piece(f"CAST(%({name})s AS {types.base(type_)})", type_)
+
+    def _literal(self, node: exp.Literal, _: Scope) -> Piece:
+        written = str(node.this)
+        if node.is_string:
+            return Piece(text(written), SqlType(Kind.VARCHAR, max(1, len(written.encode()))), literal=True)
+        if "e" in written.lower():
+            return Piece(f"CAST('{written}' AS double precision)", types.FLOAT)
+        if written.isdigit():
+            fits = int(written) < 2**31
+            return Piece(written, types.INT if fits else SqlType(Kind.DECIMAL, precision=min(38, len(written))))
+        whole, _, decimals = written.partition(".")
+        digits = len(whole.lstrip("0")) + len(decimals)
+        if digits > 38:
+            raise SqlError(1007, f"The number '{written}' is out of the range for numeric representation.")
+        number = SqlType(Kind.DECIMAL, precision=max(1, digits), scale=len(decimals))
+        return Piece(f"CAST({written} AS {types.base(number)})", number)
+
+    def _national(self, node: exp.National, _: Scope) -> Piece:
+        written = str(node.this)
+        units = len(written.encode("utf-16-le")) // 2
+        return Piece(text(written), SqlType(Kind.NVARCHAR, max(1, units) if units <= 4000 else None), literal=True)
+
+    def _hex(self, node: exp.HexString, _: Scope) -> Piece:
+        digits = str(node.this)
+        digits = digits if len(digits) % 2 == 0 else f"0{digits}"
+        return Piece(f"CAST('\\x{digits}' AS bytea)", SqlType(Kind.VARBINARY, max(1, len(digits) // 2)))
+
+    def _null(self, _: exp.Null, __: Scope) -> Piece:
+        return Piece("NULL", null=True)
+
+    def _column(self, node: exp.Column, scope: Scope) -> Piece:
+        parts(node, "this", "table", "db", "catalog")
+        name = node.name
+        if isinstance(node.this, exp.Star):
+            raise refused("*")
+        bare = not node.this.args.get("quoted")
+        if bare and name.startswith("@") and not node.table:
+            return self.variable(name)
+        if not bare and name.lower() == "0x" and not node.table:
+            return Piece("CAST('' AS bytea)", SqlType(Kind.VARBINARY, 1))
+        if bare and name.startswith("$"):
+            if name.lower() == "$action" and scope.merge:
+                return Piece("CAST(merge_action() AS bpchar)", SqlType(Kind.NVARCHAR, 10), "$action")
+            raise refused(name)
+        table, written, name = temporary(node.args.get("table")), name, scope.spelled(name)
+        qualifier = ".".join(map(quote, filter(None, (node.text("db"), scope.renames.get(table, table)))))
+        sql = f"{qualifier}.{quote(name)}" if qualifier else quote(checked_identifier(name))
+        return Piece(sql, scope.type_of(name, table), written)
+
+    def variable(self, name: str) -> Piece:
+        """Return a variable's value. Raises SqlError 137 where it is not declared."""
+        if name.startswith("@@"):
+            if name.lower() == "@@identity":
+                return Piece("tsql.last_identity()", SqlType(Kind.DECIMAL, precision=38))
+            type_ = GLOBALS.get(name.lower())
+            if type_ is None:
+                raise refused(name)
+            return self.placeholder(name.lower(), type_)
+        type_ = self.variables.get(name.lower())
+        if type_ is None and self.guesses is not None:
+            self.guesses.setdefault(name, None)
+            return Piece("NULL", null=True, guess=name)
+        if type_ is None:
+            raise SqlError(137, f'Must declare the scalar variable "{name}".', severity=15)
+        return self.placeholder(name.lower(), type_)
+
+    def guess(self, piece: Piece, type_: SqlType | None) -> None:
+        """Note that an undeclared parameter is used as a value of this type."""
+        if piece.guess and self.guesses is not None and self.guesses.get(piece.guess) is None:
+            self.guesses[piece.guess] = type_
+
+    def _paren(self, node: exp.Paren, scope: Scope) -> Piece:
+        inner = self.value(node.this, scope)
+        return Piece(f"({inner.sql})", inner.type, literal=inner.literal, null=inner.null, guess=inner.guess)
+
+    def _negative(self, node: exp.Neg, scope: Scope) -> Piece:
+        inner = self.value(node.this, scope)
+        return Piece(f"(- {inner.sql})", inner.type)
+
+    def _add(self, node: exp.Add, scope: Scope) -> Piece:
+        one, other = self.value(node.this, scope), self.value(node.expression, scope)
+        kinds = [piece.type.kind for piece in (one, other) if piece.type]
+        texts = [kind for kind in kinds if kind in types.STRINGS]
+        if texts and (len(texts) == 2 or one.null or other.null or len(kinds) < 2):
+            return self._concatenated(one, other)
+        if len(kinds) == 2 and all(kind in types.BINARIES for kind in kinds):
+            return Piece(f"({one.sql} || {other.sql})", type_rules.combine([one.type, other.type]))
+        return self._arithmetic("+", one, other)
+
+    def _concatenated(self, one: Piece, other: Piece) -> Piece:
+        known = [piece.type for piece in (one, other) if piece.type]
+        unicode_ = any(type_.kind in types.UNICODE for type_ in known)
+        lengths = [type_.length for type_ in known]
+        longest = 4000 if unicode_ else 8000
+        total = None if None in lengths else min(longest, sum(length or 0 for length in lengths))
+        joined = f"CAST(CAST({one.sql} AS text) || CAST({other.sql} AS text) AS bpchar)"
+        return Piece(joined, SqlType(Kind.NVARCHAR if unicode_ else Kind.VARCHAR, total))
+
+    def _arithmetic(self, operator: str, one: Piece, other: Piece) -> Piece:
+        one, other = self.like_each_other(one, other)
+        days = self._days(operator, one, other)
+        if days is not None:
+            return days
+        type_ = type_rules.arithmetic(operator, one.type, other.type)
+        if type_ is None and one.type and other.type:
+            raise SqlError(
+                402,
+                f"The data types {one.type.kind} and {other.type.kind} are incompatible in the {operator} operator.",
+            )
+        shown = "%%" if operator == "%" else operator
+        sql = f"({one.sql} {shown} {other.sql})"
+        if type_ is not None and type_.kind is Kind.DECIMAL:
+            if operator == "/":  # T-SQL cuts a quotient
+                sql = f"trunc(round({one.sql}, {type_.scale + 1}) / {other.sql}, {type_.scale})"
+            sql = f"CAST({sql} AS {types.base(type_)})"
+        elif type_ is not None and type_.kind in (Kind.MONEY, Kind.TINYINT):
+            sql = f"CAST({sql} AS {types.base(type_)})"
+        return Piece(sql, type_)
+
+    def _days(self, operator: str, one: Piece, other: Piece) -> Piece | None:
+        """A datetime and a number of days."""
+        if operator not in "+-" or one.type is None or other.type is None:
+            return None
+        if one.type.kind in types.LEGACY_TIMES and other.type.kind in types.NUMBERS:
+            return Piece(f"({one.sql} {operator} {other.sql} * interval '1 day')", one.type)
+        return None
+
+    def _binary(self, node: exp.Binary, scope: Scope) -> Piece:
+        parts(node, "this", "expression", "typed", "safe")
+        one, other = self.value(node.this, scope), self.value(node.expression, scope)
+        return self._arithmetic(_ARITHMETIC[type(node)], one, other)
+
+    def _bits(self, node: exp.Binary, scope: Scope) -> Piece:
+        one, other = self.value(node.this, scope), self.value(node.expression, scope)
+        return Piece(f"({one.sql} {_BITWISE[type(node)]} {other.sql})", type_rules.combine([one.type, other.type]))
+
+    def _inverse(self, node: exp.BitwiseNot, scope: Scope) -> Piece:
+        inner = self.value(node.this, scope)
+        if inner.type and inner.type.kind is Kind.BIT:
+            return Piece(f"CAST(1 - {inner.sql} AS smallint)", inner.type)
+        return Piece(f"(~ {inner.sql})", inner.type)
+
+    def _case(self, node: exp.Case, scope: Scope) -> Piece:
+        parts(node, "this", "ifs", "default")
+        whens = []
+        results = []
+        for branch in node.args["ifs"]:
+            parts(branch, "this", "true")
+            if node.this is not None:
+                condition = self.compared("=", self.value(node.this, scope), self.value(branch.this, scope))
+            else:
+                condition = self.condition(branch.this, scope)
+            results.append(self.value(branch.args["true"], scope))
+            whens.append(condition)
+        default = node.args.get("default")
+        results.append(self.value(default, scope) if default is not None else Piece("NULL", null=True))
+        *branches, last = self.same(results)
+        chosen = " ".join(f"WHEN {when} THEN {then.sql}" for when, then in zip(whens, branches, strict=True))
+        type_ = type_rules.combine(piece.type for piece in branches + [last] if not piece.null)
+        return Piece(f"CASE {chosen} ELSE {last.sql} END", type_)
+
+    def same(self, pieces: list[Piece]) -> list[Piece]:
+        """Return the alternatives of one value, made alike where T-SQL would and PostgreSQL would not."""
+        type_ = type_rules.combine(piece.type for piece in pieces if not piece.null)
+        if type_ is None:
+            return pieces
+        return [self.suited(piece, type_) for piece in pieces]
+
+    def suited(self, piece: Piece, type_: SqlType) -> Piece:
+        """Return the piece in the PostgreSQL type that values of `type_` have."""
+        if piece.null:
+            return Piece(f"CAST(NULL AS {types.base(type_)})", null=True)
+        if piece.type is None:
+            return piece
+        one, wanted = piece.type.kind, type_.kind
+        if one in types.STRINGS and wanted in types.STRINGS:
+            return Piece(f"CAST({piece.sql} AS bpchar)", piece.type) if piece.literal else piece
+        if one == wanted or (one in types.NUMBERS and wanted in types.NUMBERS):
+            return piece
+        return cast(piece, type_)
+
+    def _collate(self, node: exp.Collate, scope: Scope) -> Piece:
+        collated(node.expression.name)
+        return self.value(node.this, scope)
+
+    def _at_time_zone(self, node: exp.AtTimeZone, scope: Scope) -> Piece:
+        parts(node, "this", "zone")
+        inner = self.value(node.this, scope)
+        if node.args["zone"].name.upper() != "UTC" or inner.type is None or inner.type.kind not in types.TIMESTAMPS:
+            raise refused(f"AT TIME ZONE {node.args['zone'].sql('tsql')}")
+        return cast(inner, SqlType(Kind.DATETIMEOFFSET, scale=inner.type.scale or 3))
+
+    def _now(self, _: exp.CurrentTimestamp, __: Scope) -> Piece:
+        return Piece("tsql.getdate()", types.DATETIME)
+
+    def _escape(self, node: exp.Func, scope: Scope) -> Piece:
+        """An ODBC escape: {d '...'}, {t '...'}, {ts '...'}."""
+        parts(node, "this", "expressions")
+        kind = {exp.Date: Kind.DATE, exp.Time: Kind.TIME, exp.Timestamp: Kind.DATETIME}[type(node)]
+        given = node.this if node.this is not None else node.expressions[0]
+        return cast(self.value(given, scope), SqlType(kind, scale=7 if kind is Kind.TIME else 0))
+
+    def subquery(self, node: exp.Subquery | exp.Select, scope: Scope) -> Piece:
+        """Return a query of one column as a value."""
+        if isinstance(node, exp.Subquery):
+            parts(node, "this")
+            node = node.this
+        sql, columns = self.query(node, scope)
+        if columns is None or len(columns) != 1:
+            raise SqlError(116, "Only one expression can be specified in the select list of a subquery.")
+        return Piece(f"({sql})", columns[0].type)
+
+    def _anonymous(self, node: exp.Anonymous, scope: Scope) -> Piece:
+        parts(node, "this", "expressions")
+        return self.call(bare_call(node), node, scope)
+
+    def _dot(self, node: exp.Dot, scope: Scope) -> Piece:
+        owner, called = node.this, node.expression
+        if not isinstance(owner, exp.Identifier) or not isinstance(called, exp.Anonymous):
+            raise refused(shown(node))
+        return self.call(f"{owner.name}.{bare_call(called)}".upper(), called, scope)
+
+    def compared(self, operator: str, one: Piece, other: Piece) -> str:
+        """Return the comparison of two values, trailing blanks of strings ignored."""
+        one, other = self.like_each_other(one, other)
+        return f"{one.sql} {operator} {other.sql}"
+
+    def like_each_other(self, one: Piece, other: Piece) -> tuple[Piece, Piece]:
+        """Return the operands of an operator, the string turned into the other's type, as T-SQL's precedence says."""
+        self.guess(one, other.type)
+        self.guess(other, one.type)
+        if one.literal and other.literal:
+            return Piece(f"CAST({one.sql} AS bpchar)", one.type), Piece(f"CAST({other.sql} AS bpchar)", other.type)
+        if one.type is None or other.type is None:
+            return one, other
+        if one.type.kind in types.STRINGS and other.type.kind not in types.STRINGS:
+            return self._operand(one, other.type), other
+        if other.type.kind in types.STRINGS and one.type.kind not in types.STRINGS:
+            return one, self._operand(other, one.type)
+        return one, other
+
+    def _operand(self, piece: Piece, type_: SqlType) -> Piece:
+        if type_.kind is Kind.DECIMAL:
+            return Piece(f"CAST(CAST({piece.sql} AS text) AS numeric)", type_)
+        if type_.kind in types.BINARIES:
+            assert piece.type is not None
+            return Piece(string_bytes(piece.sql, piece.type), type_)
+        return cast(piece, type_)
+
+    VALUES: ClassVar[dict[type, Callable[[Any, Any, Scope], Piece]]] = {
+        exp.Literal: _literal,
+        exp.National: _national,
+        exp.HexString: _hex,
+        exp.Null: _null,
+        exp.Column: _column,
+        exp.Paren: _paren,
+        exp.Neg: _negative,
+        exp.Add: _add,
+        exp.Sub: _binary,
+        exp.Mul: _binary,
+        exp.Div: _binary,
+        exp.Mod: _binary,
+        exp.BitwiseAnd: _bits,
+        exp.BitwiseOr: _bits,
+        exp.BitwiseXor: _bits,
+        exp.BitwiseNot: _inverse,
+        exp.Case: _case,
+        exp.Collate: _collate,
+        exp.AtTimeZone: _at_time_zone,
+        exp.CurrentTimestamp: _now,
+        exp.Date: _escape,
+        exp.Time: _escape,
+        exp.Timestamp: _escape,
+        exp.Subquery: subquery,
+        exp.Anonymous: _anonymous,
+        exp.Dot: _dot,
+        exp.Window: lambda self, node, scope: self.window(node, scope),
+        exp.GroupConcat: lambda self, node, scope: self.string_agg(node, scope),
+    }
+
+
+_ARITHMETIC = {exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.Mod: "%"}
+_BITWISE = {exp.BitwiseAnd: "&", exp.BitwiseOr: "|", exp.BitwiseXor: "#"}

@@ -1,0 +1,281 @@
+"""What goes wrong carries SQL Server's number and words, and what it undoes is what SQL Server undoes."""
+
+import threading
+
+import pytest
+from tsql_local import Client, client, parameter
+
+from resources.endpoints.mssql_emulator.engine import Kind, ResultSet, SqlError
+from resources.endpoints.mssql_emulator.postgres_engine import PostgresEngine
+
+ERRORS = [
+    ("SELECT * FROM {s}.nope", 208, "Invalid object name '{s}.nope'."),
+    ("INSERT INTO {s}.nope VALUES (1)", 208, "Invalid object name '{s}.nope'."),
+    ("SELECT nope FROM {s}.t", 207, "Invalid column name 'nope'."),
+    ("INSERT INTO {s}.t (nope) VALUES (1)", 207, "Invalid column name 'nope'."),
+    ("SELECT x.id FROM {s}.t", 4104, 'The multi-part identifier "x" could not be bound.'),
+    ("SELECT id FROM {s}.t AS a, {s}.t AS b", 209, "Ambiguous column name 'id'."),
+    (
+        "INSERT INTO {s}.t (id) VALUES (1)",
+        2627,
+        "Violation of PRIMARY KEY constraint 'pk_t'. Cannot insert duplicate key "
+        "in object '{s}.t'. The duplicate key value is (1).",
+    ),
+    (
+        "INSERT INTO {s}.t (id) VALUES (NULL)",
+        515,
+        "Cannot insert the value NULL into column 'id', table 'matrix.{s}.t'; "
+        "column does not allow nulls. INSERT fails.",
+    ),
+    (
+        "UPDATE {s}.t SET id = NULL",
+        515,
+        "Cannot insert the value NULL into column 'id', table 'matrix.{s}.t'; "
+        "column does not allow nulls. UPDATE fails.",
+    ),
+    ("UPDATE {s}.t SET code = N'abcdef'", 8152, "String or binary data would be truncated."),
+    ("UPDATE {s}.t SET bytes = 0x010203", 8152, "String or binary data would be truncated."),
+    ("UPDATE {s}.t SET tiny = 256", 220, "Arithmetic overflow error for data type tinyint."),
+    ("UPDATE {s}.t SET d = 1000", 8115, "Arithmetic overflow error converting expression to data type numeric."),
+    ("SELECT CAST(3000000000 AS INT)", 8115, "Arithmetic overflow error converting expression to data type int."),
+    ("SELECT 2147483647 + 1", 8115, "Arithmetic overflow error converting expression to data type int."),
+    ("SELECT 1 / 0", 8134, "Divide by zero error encountered."),
+    ("SELECT CAST('x' AS INT)", 245, "Conversion failed when converting the varchar value 'x' to data type int."),
+    (
+        "SELECT CAST('99999999999' AS INT)",
+        248,
+        "The conversion of the varchar value '99999999999' overflowed an int column.",
+    ),
+    ("SELECT CAST('x' AS FLOAT)", 8114, "Error converting data type varchar to float."),
+    (
+        "SELECT CAST('x' AS UNIQUEIDENTIFIER)",
+        8169,
+        "Conversion failed when converting from a character string to uniqueidentifier.",
+    ),
+    ("SELECT CAST('now' AS DATE)", 241, "Conversion failed when converting date and/or time from character string."),
+    ("SELECT CAST('2026-02-30' AS DATE)", 242, "out-of-range"),
+    ("SELECT (SELECT id FROM {s}.t)", 512, "Subquery returned more than 1 value."),
+    ("SELECT id, COUNT(*) FROM {s}.t", 8120, "GROUP BY"),
+    ("SELECT (SELECT 1, 2)", 116, "Only one expression"),
+    ("SELECT 1 UNION SELECT 1, 2", 205, "equal number of expressions"),
+    ("CREATE TABLE {s}.t (n INT)", 2714, "There is already an object named 't' in the database."),
+    ("CREATE TABLE nowhere.t (n INT)", 2760, 'The specified schema name "nowhere"'),
+    ("DROP TABLE {s}.nope", 3701, "Cannot drop the table 'nope'"),
+    ("DROP SCHEMA nowhere", 15151, "Cannot drop the schema 'nowhere'"),
+    ("COMMIT", 3902, "no corresponding BEGIN TRANSACTION"),
+    ("ROLLBACK", 3903, "no corresponding BEGIN TRANSACTION"),
+    ("SAVE TRAN x", 628, "SAVE TRANSACTION"),
+    ("BEGIN TRAN; ROLLBACK TRAN x", 6401, "Cannot roll back x."),
+    ("SELECT LEFT('a', 1, 2)", 174, "LEFT function requires 2"),
+    ("SELECT LEFT('abc', -1)", 536, "Invalid length parameter"),
+    ("SELECT COUNT(*) FROM {s}.t GROUP BY 1", 164, "GROUP BY"),
+    ("SELECT ROW_NUMBER() OVER () FROM {s}.t", 4112, "ROW_NUMBER"),
+    ("SELECT SUM(CAST(1 AS BIT))", 8117, "bit is invalid for sum"),
+    ("SELECT CAST('2026-01-01' AS DATE) + CAST('2026-01-01' AS DATE)", 402, "date and date are incompatible"),
+    ("SELECT CAST(1 AS DECIMAL(39, 0))", 2750, "Precision 39"),
+    ("DECLARE @x VARCHAR(9000)", 131, "size (9000)"),
+    ("USE nowhere", 911, "nowhere"),
+    ("SELECT * FROM CHANGETABLE(CHANGES {s}.t, 0) AS ct", 22105, "Change tracking is not enabled on table '{s}.t'."),
+]
+
+
+@pytest.fixture
+def t(tsql: Client, schema: str) -> str:
+    tsql.run(
+        f"CREATE TABLE {schema}.t (id INT NOT NULL CONSTRAINT pk_t PRIMARY KEY, code NVARCHAR(5), tiny TINYINT, "
+        f"d DECIMAL(5, 2), bytes VARBINARY(2)); INSERT INTO {schema}.t (id) VALUES (1), (2)"
+    )
+    return f"{schema}.t"
+
+
+@pytest.mark.parametrize(("said", "number", "message"), ERRORS, ids=[f"{number} {said}" for said, number, _ in ERRORS])
+def test_an_error_has_sql_servers_number_and_words(
+    tsql: Client, schema: str, t: str, said: str, number: int, message: str
+) -> None:
+    assert message.format(s=schema) in tsql.refuses(number, said.format(s=schema))
+    assert tsql.value("SELECT 1") == 1
+
+
+def test_an_error_names_its_line(tsql: Client) -> None:
+    with pytest.raises(SqlError) as caught:
+        tsql.run("SELECT 1\n\nSELECT 1 / 0")
+    assert caught.value.line == 3
+
+
+def test_what_came_before_an_error_stays(tsql: Client, t: str) -> None:
+    tsql.refuses(8134, f"UPDATE {t} SET code = N'kept' WHERE id = 1; SELECT 1 / 0; DELETE FROM {t}")
+    assert tsql.rows(f"SELECT id, code FROM {t} ORDER BY id") == [(1, "kept"), (2, None)]
+
+
+@pytest.mark.parametrize(("xact_abort", "left"), [("OFF", 1), ("ON", 0)])
+def test_xact_abort_decides_what_a_failed_statement_undoes(tsql: Client, t: str, xact_abort: str, left: int) -> None:
+    tsql.refuses(
+        2627,
+        f"SET XACT_ABORT {xact_abort}; BEGIN TRAN; INSERT INTO {t} (id) VALUES (3); INSERT INTO {t} (id) VALUES (9), (1)",
+    )
+    assert tsql.session.transactions == left
+    assert tsql.value(f"SELECT COUNT(*) FROM {t}") == 2 + left
+    if left:
+        tsql.run("COMMIT")
+    assert tsql.value(f"SELECT COUNT(*) FROM {t}") == 2 + left
+
+
+def test_a_failed_conversion_ends_the_transaction(tsql: Client, t: str) -> None:
+    tsql.refuses(
+        245,
+        f"BEGIN TRAN; INSERT INTO {t} (id) VALUES (3); SELECT CAST(code + 'x' AS INT) FROM {t} WHERE 'x' = 'x' "
+        f"AND ISNULL(code, 'y') + 'x' = 1",
+    )
+    assert tsql.session.transactions == 0
+    assert tsql.value(f"SELECT COUNT(*) FROM {t}") == 2
+
+
+def test_a_doomed_transaction_can_be_read_and_rolled_back_only(tsql: Client, t: str) -> None:
+    doom = (
+        f"SET XACT_ABORT ON; BEGIN TRY BEGIN TRAN; INSERT INTO {t} (id) VALUES (3); INSERT INTO {t} (id) VALUES (1) END TRY "
+        "BEGIN CATCH SELECT XACT_STATE(), (SELECT COUNT(*) FROM {t}); {then} END CATCH"
+    )
+    assert tsql.rows(doom.replace("{t}", t).replace("{then}", "ROLLBACK")) == [(-1, 3)]
+    tsql.refuses(3930, doom.replace("{t}", t).replace("{then}", "COMMIT"))
+    tsql.refuses(3998, doom.replace("{t}", t).replace("{then}", "PRINT 'x'"))
+    assert tsql.session.transactions == 0
+    assert tsql.value(f"SELECT COUNT(*) FROM {t}") == 2
+
+
+def test_transactions_nest_and_savepoints_undo_a_part(tsql: Client, t: str) -> None:
+    tsql.run(f"BEGIN TRAN; BEGIN TRAN; DELETE FROM {t} WHERE id = 1; COMMIT")
+    assert tsql.session.transactions == 1
+    tsql.run(f"SAVE TRAN half; DELETE FROM {t}; ROLLBACK TRAN half; COMMIT")
+    assert tsql.rows(f"SELECT id FROM {t}") == [(2,)]
+    tsql.run(f"BEGIN TRAN; BEGIN TRAN; DELETE FROM {t}; ROLLBACK")
+    assert tsql.session.transactions == 0
+    assert tsql.value(f"SELECT COUNT(*) FROM {t}") == 1
+
+
+def test_implicit_transactions_begin_by_themselves(tsql: Client, t: str) -> None:
+    tsql.run(f"SET IMPLICIT_TRANSACTIONS ON; DELETE FROM {t}; ROLLBACK; SET IMPLICIT_TRANSACTIONS OFF")
+    assert tsql.value(f"SELECT COUNT(*) FROM {t}") == 2
+
+
+def test_an_error_in_the_middle_of_rows_comes_after_them(tsql: Client) -> None:
+    rows = "WITH c AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM c WHERE n < 60000) SELECT 1 / (n - 60000) FROM c"
+    with pytest.raises(SqlError) as caught:
+        tsql.run(rows)
+    assert caught.value.number == 8134
+    caught_within = tsql.run(f"BEGIN TRY {rows} END TRY BEGIN CATCH SELECT ERROR_NUMBER() END CATCH")
+    assert caught_within.results[1][1] == [(8134,)]
+
+
+def test_a_lock_that_is_not_given_in_time(tsql: Client, mssql_engine: PostgresEngine, t: str) -> None:
+    other = client(mssql_engine)
+    try:
+        other.run(f"BEGIN TRAN; UPDATE {t} SET tiny = 1 WHERE id = 1")
+        tsql.refuses(1222, f"SET LOCK_TIMEOUT 10; UPDATE {t} SET tiny = 2 WHERE id = 1")
+        assert tsql.value(f"SELECT tiny FROM {t} WHERE id = 1") is None
+    finally:
+        other.session.close()
+
+
+def test_updlock_keeps_the_second_reader_out(tsql: Client, mssql_engine: PostgresEngine, t: str) -> None:
+    other = client(mssql_engine)
+    try:
+        other.run(f"BEGIN TRAN; SELECT id FROM {t} WITH (UPDLOCK, HOLDLOCK) WHERE id = 1")
+        tsql.refuses(1222, f"SET LOCK_TIMEOUT 10; BEGIN TRAN; SELECT id FROM {t} WITH (UPDLOCK, HOLDLOCK) WHERE id = 1")
+    finally:
+        other.session.close()
+
+
+def test_one_of_two_that_wait_for_each_other_is_the_victim(tsql: Client, mssql_engine: PostgresEngine, t: str) -> None:
+    other = client(mssql_engine)
+    failed: list[int] = []
+    try:
+        tsql.run(f"BEGIN TRAN; UPDATE {t} SET tiny = 1 WHERE id = 1")
+        other.run(f"BEGIN TRAN; UPDATE {t} SET tiny = 1 WHERE id = 2")
+
+        def second() -> None:
+            try:
+                other.run(f"UPDATE {t} SET tiny = 2 WHERE id = 1")
+            except SqlError as error:
+                failed.append(error.number)
+                assert other.session.transactions == 0
+
+        thread = threading.Thread(target=second)
+        thread.start()
+        try:
+            tsql.run(f"UPDATE {t} SET tiny = 2 WHERE id = 2; COMMIT")
+        except SqlError as error:
+            failed.append(error.number)
+            assert tsql.session.transactions == 0
+        thread.join(20)
+        assert failed == [1205]
+    finally:
+        other.session.close()
+
+
+def test_snapshot_isolation_must_be_allowed_and_sees_one_state(mssql_engine: PostgresEngine) -> None:
+    mssql_engine.create_database("snapshots")
+    tsql, other = client(mssql_engine, "snapshots"), client(mssql_engine, "snapshots")
+    try:
+        tsql.run("CREATE TABLE t (id INT PRIMARY KEY, n INT); INSERT INTO t VALUES (1, 1)")
+        tsql.refuses(3952, "SET TRANSACTION ISOLATION LEVEL SNAPSHOT")
+        tsql.run("ALTER DATABASE CURRENT SET ALLOW_SNAPSHOT_ISOLATION ON; SET TRANSACTION ISOLATION LEVEL SNAPSHOT")
+        assert tsql.value("BEGIN TRAN; SELECT n FROM t") == 1
+        other.run("UPDATE t SET n = 2")
+        assert tsql.value("SELECT n FROM t") == 1
+        tsql.refuses(3960, "UPDATE t SET n = 3")
+        assert tsql.session.transactions == 0
+        assert tsql.value("SELECT n FROM t") == 2
+    finally:
+        tsql.session.close()
+        other.session.close()
+
+
+def test_cancel_stops_what_runs_and_nothing_later(tsql: Client) -> None:
+    result = tsql.session.execute("WITH c AS (SELECT 1 AS n UNION ALL SELECT n FROM c) SELECT COUNT(*) FROM c")
+    timer = threading.Timer(0.3, tsql.session.cancel)
+    timer.start()
+    with pytest.raises(SqlError) as caught:
+        for outcome in result:
+            assert isinstance(outcome, ResultSet)
+            list(outcome.batches)
+    timer.join()
+    assert caught.value.number == 3617
+    tsql.session.cancel()
+    assert tsql.value("SELECT 1") == 1
+
+
+def test_login_checks_name_password_and_database(mssql_engine: PostgresEngine) -> None:
+    for user, password, database, number in [
+        ("sa", "wrong", "matrix", 18456),
+        ("nobody", "Secret-1", "matrix", 18456),
+        ("sa", "Secret-1", "nowhere", 4060),
+    ]:
+        with pytest.raises(SqlError) as caught:
+            mssql_engine.login(user, password, database)
+        assert caught.value.number == number
+        assert "wrong" not in str(caught.value)
+    assert client(mssql_engine, "").value("SELECT DB_NAME()") == "master"
+
+
+def test_a_session_closes_twice_and_takes_its_transaction_with_it(mssql_engine: PostgresEngine, t: str) -> None:
+    other = client(mssql_engine)
+    other.run(f"BEGIN TRAN; DELETE FROM {t}")
+    other.session.close()
+    other.session.close()
+    assert client(mssql_engine).value(f"SELECT COUNT(*) FROM {t}") == 2
+
+
+def test_databases_are_apart(tsql: Client, mssql_engine: PostgresEngine) -> None:
+    tsql.run("CREATE DATABASE apart")
+    tsql.refuses(1801, "CREATE DATABASE apart")
+    there = client(mssql_engine, "apart")
+    there.run("CREATE TABLE only_here (n INT)")
+    tsql.refuses(208, "SELECT * FROM only_here")
+    assert tsql.value("SELECT COUNT(*) FROM sys.databases WHERE name IN ('apart', 'matrix', 'master')") == 3
+    assert there.rows("SELECT * FROM apart.dbo.only_here") == []
+    there.session.close()
+
+
+def test_a_parameter_of_a_wrong_type_does_not_end_the_session(tsql: Client) -> None:
+    tsql.refuses(245, "SELECT CAST(@p AS INT)", parameter("@p", "x", Kind.NVARCHAR))
+    assert tsql.value("SELECT 1") == 1

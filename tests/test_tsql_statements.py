@@ -1,0 +1,292 @@
+"""What statements of T-SQL do to tables."""
+
+from datetime import date
+
+import pytest
+from tsql_local import Client
+
+
+@pytest.fixture
+def t(tsql: Client, schema: str) -> str:
+    """A table of three rows."""
+    tsql.run(f"CREATE TABLE {schema}.t (id INT NOT NULL PRIMARY KEY, code NVARCHAR(10), n INT)")
+    tsql.run(f"INSERT INTO {schema}.t VALUES (1, N'a', 10), (2, N'b', 20), (3, N'c', NULL)")
+    return f"{schema}.t"
+
+
+def everything(tsql: Client, table: str) -> list[tuple]:
+    return tsql.rows(f"SELECT * FROM {table} ORDER BY 1")
+
+
+def test_insert_takes_values_defaults_and_queries(tsql: Client, schema: str) -> None:
+    tsql.run(f"CREATE TABLE {schema}.x (id INT IDENTITY(5, 2), a INT DEFAULT 7, b VARCHAR(3) NOT NULL DEFAULT ('q'))")
+    tsql.run(f"INSERT INTO {schema}.x DEFAULT VALUES; INSERT {schema}.x (b) VALUES ('r'), (DEFAULT)")
+    assert tsql.counts == [1, 2]
+    tsql.run(f"INSERT INTO {schema}.x WITH (TABLOCK) (a, b) SELECT a + 1, b FROM {schema}.x WHERE id = 5")
+    assert everything(tsql, f"{schema}.x") == [(5, 7, "q"), (7, 7, "r"), (9, 7, "q"), (11, 8, "q")]
+    assert tsql.value("SELECT SCOPE_IDENTITY()") == 11
+
+
+def test_insert_without_a_column_list_leaves_the_identity_out(tsql: Client, schema: str) -> None:
+    tsql.run(f"CREATE TABLE {schema}.x (id INT IDENTITY, a INT)")
+    tsql.run(f"INSERT INTO {schema}.x VALUES (4); INSERT INTO {schema}.x SELECT 5")
+    assert everything(tsql, f"{schema}.x") == [(1, 4), (2, 5)]
+    tsql.refuses(213, f"INSERT INTO {schema}.x VALUES (1, 2)")
+    tsql.refuses(544, f"INSERT INTO {schema}.x (id, a) VALUES (9, 9)")
+
+
+def test_identity_insert_writes_the_identity_and_moves_it_on(tsql: Client, schema: str) -> None:
+    tsql.run(f"CREATE TABLE {schema}.x (id INT IDENTITY, a INT)")
+    tsql.run(f"SET IDENTITY_INSERT {schema}.x ON; INSERT INTO {schema}.x (id, a) VALUES (10, 1)")
+    tsql.run(f"SET IDENTITY_INSERT {schema}.x OFF; INSERT INTO {schema}.x (a) VALUES (2)")
+    assert everything(tsql, f"{schema}.x") == [(10, 1), (11, 2)]
+
+
+def test_a_fraction_is_cut_where_a_whole_number_is_stored(tsql: Client, t: str) -> None:
+    tsql.run(f"UPDATE {t} SET n = 1.9 WHERE id = 1; UPDATE {t} SET n = CAST(-1.9 AS FLOAT) WHERE id = 2")
+    assert tsql.rows(f"SELECT n FROM {t} WHERE id < 3 ORDER BY id") == [(1,), (-1,)]
+
+
+def test_update_with_from_join_alias_and_compound_assignment(tsql: Client, t: str) -> None:
+    tsql.run(
+        f"UPDATE x SET x.n += v.d, code = code + N'!' FROM {t} AS x "
+        "INNER JOIN (VALUES (1, 5), (2, 6), (9, 9)) AS v(id, d) ON v.id = x.id"
+    )
+    assert tsql.counts == [2]
+    assert everything(tsql, t) == [(1, "a!", 15), (2, "b!", 26), (3, "c", None)]
+
+
+def test_update_through_an_outer_join_reaches_rows_without_a_match(tsql: Client, t: str) -> None:
+    tsql.run(f"UPDATE x SET n = v.d FROM {t} AS x LEFT JOIN (VALUES (1, 5)) AS v(id, d) ON v.id = x.id")
+    assert everything(tsql, t) == [(1, "a", 5), (2, "b", None), (3, "c", None)]
+
+
+def test_a_row_that_matches_twice_is_updated_once(tsql: Client, t: str) -> None:
+    tsql.run(f"UPDATE x SET n += 1 FROM {t} AS x JOIN (VALUES (1), (1)) AS v(id) ON v.id = x.id")
+    assert tsql.counts == [1]
+    assert everything(tsql, t)[0] == (1, "a", 11)
+
+
+def test_delete_by_alias_join_top_and_where(tsql: Client, t: str) -> None:
+    tsql.run(f"DELETE x FROM {t} AS x JOIN (VALUES (1), (1)) AS v(id) ON v.id = x.id")
+    assert tsql.counts == [1]
+    tsql.run(f"DELETE x FROM {t} AS x WHERE x.n IS NULL")
+    assert everything(tsql, t) == [(2, "b", 20)]
+    tsql.run(f"INSERT INTO {t} VALUES (4, NULL, NULL), (5, NULL, NULL); DELETE TOP (1) FROM {t} WHERE n IS NULL")
+    assert tsql.counts == [2, 1]
+    assert len(everything(tsql, t)) == 2
+
+
+def test_delete_from_a_cte_keeps_one_row_of_each_key(tsql: Client, schema: str) -> None:
+    tsql.run(f"CREATE TABLE {schema}.d (k INT, v INT); INSERT INTO {schema}.d VALUES (1, 1), (1, 2), (2, 3)")
+    tsql.run(
+        f"WITH c AS (SELECT k, ROW_NUMBER() OVER (PARTITION BY k ORDER BY v DESC) AS rn FROM {schema}.d) "
+        "DELETE FROM c WHERE rn > 1"
+    )
+    assert everything(tsql, f"{schema}.d") == [(1, 2), (2, 3)]
+
+
+def test_output_shows_old_and_new_values(tsql: Client, t: str) -> None:
+    assert tsql.rows(f"UPDATE {t} SET n = 1 OUTPUT deleted.n, inserted.n AS now WHERE id = 1") == [(10, 1)]
+    assert tsql.rows(f"DELETE FROM {t} OUTPUT deleted.* WHERE id = 2") == [(2, "b", 20)]
+    assert tsql.rows(f"INSERT INTO {t} (id, code) OUTPUT inserted.id, inserted.code VALUES (7, N'x')") == [(7, "x")]
+
+
+def test_output_into_a_table(tsql: Client, t: str) -> None:
+    tsql.run("CREATE TABLE #gone (id INT, code NVARCHAR(10))")
+    tsql.run(f"DELETE FROM {t} OUTPUT deleted.id, deleted.code INTO #gone (id, code) WHERE id > 1")
+    assert tsql.counts == [2]
+    assert everything(tsql, "#gone") == [(2, "b"), (3, "c")]
+
+
+def test_merge_updates_inserts_deletes_and_tells(tsql: Client, t: str) -> None:
+    found = tsql.rows(
+        f"MERGE INTO {t} WITH (HOLDLOCK) AS x USING (VALUES (1, N'A'), (2, N'b'), (9, N'z')) AS s (id, code) ON x.id = s.id "
+        "WHEN MATCHED AND x.code <> s.code THEN UPDATE SET code = s.code, x.n = x.n + 1 "
+        "WHEN NOT MATCHED BY TARGET THEN INSERT (id, code) VALUES (s.id, s.code) "
+        "WHEN NOT MATCHED BY SOURCE THEN DELETE "
+        "OUTPUT $action, inserted.id, deleted.id;"
+    )
+    assert sorted(found, key=str) == [("DELETE", None, 3), ("INSERT", 9, None), ("UPDATE", 1, 1)]
+    assert everything(tsql, t) == [(1, "A", 11), (2, "b", 20), (9, "z", None)]
+
+
+def test_merge_refuses_to_touch_a_row_twice(tsql: Client, t: str) -> None:
+    tsql.refuses(
+        8672,
+        f"MERGE {t} AS x USING (VALUES (1, 5), (1, 6)) AS s (id, n) ON x.id = s.id WHEN MATCHED THEN UPDATE SET n = s.n;",
+    )
+
+
+def test_select_into_keeps_types_and_not_null(tsql: Client, t: str, schema: str) -> None:
+    tsql.run(f"SELECT id, code, n * 2 AS twice INTO {schema}.copy FROM {t} WHERE id < 3")
+    assert tsql.counts == [2]
+    assert tsql.types(f"SELECT * FROM {schema}.copy") == ["int", "nvarchar(10)", "int"]
+    assert [column.nullable for column in tsql.session.columns(f"{schema}.copy", ["id", "code", "twice"])] == [
+        False,
+        True,
+        True,
+    ]
+    tsql.refuses(1038, f"SELECT n + 1 INTO {schema}.unnamed FROM {t}")
+
+
+def test_temporary_tables_are_the_sessions_own(tsql: Client, t: str) -> None:
+    tsql.run(f"SELECT id INTO #x FROM {t}")
+    assert tsql.value("SELECT COUNT(*) FROM #x") == 3
+    assert tsql.value("SELECT CASE WHEN OBJECT_ID('tempdb..#x') IS NULL THEN 0 ELSE 1 END") == 1
+    tsql.run("DROP TABLE #x")
+    tsql.refuses(208, "SELECT * FROM #x")
+
+
+def test_a_temporary_table_ends_with_the_call_that_made_it(tsql: Client) -> None:
+    tsql.run("EXEC sp_executesql N'CREATE TABLE #inner (n INT); INSERT INTO #inner VALUES (1)'")
+    assert "#inner" in tsql.refuses(208, "SELECT * FROM #inner")
+
+
+def test_truncate_empties_and_rolls_back(tsql: Client, t: str) -> None:
+    tsql.run(f"BEGIN TRAN; TRUNCATE TABLE {t}; ROLLBACK")
+    assert len(everything(tsql, t)) == 3
+    tsql.run(f"TRUNCATE TABLE {t}")
+    assert everything(tsql, t) == []
+
+
+def test_trailing_blanks_are_kept_and_do_not_count(tsql: Client, schema: str) -> None:
+    tsql.run(f"CREATE TABLE {schema}.b (k NVARCHAR(10) NOT NULL PRIMARY KEY); INSERT INTO {schema}.b VALUES (N'a  ')")
+    assert tsql.rows(f"SELECT k, DATALENGTH(k) FROM {schema}.b WHERE k = N'a'") == [("a  ", 6)]
+    tsql.refuses(2627, f"INSERT INTO {schema}.b VALUES (N'a')")
+    assert tsql.value(f"SELECT COUNT(*) FROM (SELECT k FROM {schema}.b UNION SELECT N'a') AS q") == 1
+    assert tsql.value(f"SELECT k + N'|' FROM {schema}.b") == "a  |"
+
+
+def test_case_counts_as_under_a_binary_collation(tsql: Client, schema: str) -> None:
+    tsql.run(
+        f"CREATE TABLE {schema}.b (k NVARCHAR(10) NOT NULL PRIMARY KEY); INSERT INTO {schema}.b VALUES (N'a'), (N'A')"
+    )
+    assert everything(tsql, f"{schema}.b") == [("A",), ("a",)]
+
+
+def test_alter_table_adds_changes_and_drops(tsql: Client, t: str) -> None:
+    tsql.run(f"ALTER TABLE {t} ADD x INT NULL DEFAULT 5, y NVARCHAR(5) NOT NULL CONSTRAINT df_y DEFAULT (N'y')")
+    tsql.run(f"INSERT INTO {t} (id) VALUES (4)")
+    assert tsql.rows(f"SELECT id, x, y FROM {t} WHERE id >= 3 ORDER BY id") == [(3, None, "y"), (4, 5, "y")]
+    tsql.run(f"ALTER TABLE {t} ALTER COLUMN code NVARCHAR(20) NULL")
+    assert tsql.types(f"SELECT code FROM {t}") == ["nvarchar(20)"]
+    assert "df_y" in tsql.refuses(5074, f"ALTER TABLE {t} DROP COLUMN y")
+    tsql.run(f"ALTER TABLE {t} DROP CONSTRAINT df_y; ALTER TABLE {t} DROP COLUMN y, n")
+    tsql.refuses(207, f"SELECT y FROM {t}")
+    tsql.run(f"ALTER TABLE {t} DROP COLUMN IF EXISTS y")
+
+
+def test_alter_column_checks_the_rows(tsql: Client, t: str) -> None:
+    tsql.run(f"UPDATE {t} SET code = N'abcdef' WHERE id = 1")
+    tsql.refuses(8152, f"ALTER TABLE {t} ALTER COLUMN code NVARCHAR(3)")
+    tsql.refuses(515, f"ALTER TABLE {t} ALTER COLUMN n INT NOT NULL")
+
+
+def test_constraints_are_enforced_and_named(tsql: Client, t: str, schema: str) -> None:
+    tsql.run(
+        f"ALTER TABLE {t} ADD CONSTRAINT ck_n CHECK (n >= 0); ALTER TABLE {t} ADD CONSTRAINT uq_code UNIQUE (code); "
+        f"CREATE TABLE {schema}.child (id INT CONSTRAINT fk_t REFERENCES {t} (id) ON DELETE CASCADE)"
+    )
+    assert '"ck_n"' in tsql.refuses(547, f"UPDATE {t} SET n = -1")
+    assert "'uq_code'" in tsql.refuses(2627, f"UPDATE {t} SET code = N'a'")
+    assert '"fk_t"' in tsql.refuses(547, f"INSERT INTO {schema}.child VALUES (99)")
+    tsql.run(f"INSERT INTO {schema}.child VALUES (1); DELETE FROM {t} WHERE id = 1")
+    assert everything(tsql, f"{schema}.child") == []
+    tsql.refuses(3728, f"ALTER TABLE {t} DROP CONSTRAINT nope")
+
+
+def test_a_unique_constraint_takes_null_for_a_value(tsql: Client, schema: str) -> None:
+    tsql.run(f"CREATE TABLE {schema}.u (a INT UNIQUE); INSERT INTO {schema}.u VALUES (NULL)")
+    tsql.refuses(2627, f"INSERT INTO {schema}.u VALUES (NULL)")
+
+
+def test_indexes_are_named_within_their_table(tsql: Client, t: str, schema: str) -> None:
+    tsql.run(f"CREATE TABLE {schema}.u (a INT, b INT)")
+    tsql.run(
+        f"CREATE UNIQUE INDEX ix ON {t} (n) WHERE n IS NOT NULL; CREATE CLUSTERED INDEX ix ON {schema}.u (a) INCLUDE (b)"
+    )
+    assert "'ix'" in tsql.refuses(2601, f"UPDATE {t} SET n = 10 WHERE id = 2")
+    tsql.refuses(1913, f"CREATE INDEX ix ON {t} (code)")
+    tsql.refuses(1902, f"CREATE CLUSTERED INDEX other ON {schema}.u (b)")
+    tsql.run(f"DROP INDEX ix ON {t}; DROP INDEX IF EXISTS ix ON {t}")
+    tsql.refuses(3701, f"DROP INDEX ix ON {t}")
+
+
+def test_a_max_type_is_no_key(tsql: Client, schema: str) -> None:
+    tsql.refuses(1919, f"CREATE TABLE {schema}.m (k NVARCHAR(MAX) NOT NULL PRIMARY KEY)")
+
+
+def test_a_primary_key_needs_columns_that_are_not_null(tsql: Client, schema: str) -> None:
+    tsql.run(f"CREATE TABLE {schema}.p (a INT)")
+    tsql.refuses(8111, f"ALTER TABLE {schema}.p ADD CONSTRAINT pk PRIMARY KEY (a)")
+
+
+def test_names_longer_than_postgresql_keeps_are_refused(tsql: Client, schema: str) -> None:
+    tsql.refuses(103, f"CREATE TABLE {schema}.{'x' * 64} (a INT)")
+
+
+def test_rename_of_a_table_a_column_and_an_index(tsql: Client, t: str, schema: str) -> None:
+    tsql.run(f"CREATE INDEX ix ON {t} (n); EXEC sp_rename '{t}.ix', 'ix2', 'INDEX'")
+    tsql.run(f"EXEC sp_rename N'{t}', N'moved'; EXEC sp_rename '{schema}.moved.n', 'number', 'COLUMN'")
+    assert tsql.rows(f"SELECT number FROM {schema}.moved WHERE id = 1") == [(10,)]
+    assert tsql.rows("SELECT name FROM sys.indexes WHERE name = 'ix2'") == [("ix2",)]
+    tsql.refuses(208, f"SELECT * FROM {t}")
+    tsql.refuses(15225, f"EXEC sp_rename '{schema}.nope', 'x'")
+    tsql.run(f"CREATE TABLE {t} (id INT PRIMARY KEY)")
+    tsql.refuses(15335, f"EXEC sp_rename '{t}', 'moved'")
+
+
+def test_a_swap_by_rename_is_one_transaction(tsql: Client, t: str, schema: str) -> None:
+    tsql.run(f"CREATE TABLE {schema}.new (id INT NOT NULL PRIMARY KEY); INSERT INTO {schema}.new VALUES (77)")
+    swap = f"BEGIN TRAN; EXEC sp_rename '{t}', 'old'; EXEC sp_rename '{schema}.new', 't'; {{}}"
+    tsql.run(swap.format("ROLLBACK"))
+    assert len(everything(tsql, t)) == 3
+    tsql.run(swap.format("COMMIT"))
+    assert everything(tsql, t) == [(77,)]
+
+
+def test_schemas_are_made_moved_between_and_dropped_empty(tsql: Client, t: str, schema: str) -> None:
+    other = f"{schema}_other"
+    tsql.run(f"IF SCHEMA_ID('{other}') IS NULL EXEC('CREATE SCHEMA {other}')")
+    tsql.run(f"ALTER SCHEMA {other} TRANSFER {t}")
+    assert len(everything(tsql, f"{other}.t")) == 3
+    tsql.refuses(3729, f"DROP SCHEMA {other}")
+    tsql.run(f"DROP TABLE {other}.t; DROP SCHEMA {other}")
+    tsql.refuses(2760, f"CREATE TABLE {other}.t (a INT)")
+    tsql.refuses(2714, f"CREATE SCHEMA {schema}")
+
+
+def test_views_are_queried_replaced_and_dropped(tsql: Client, t: str, schema: str) -> None:
+    tsql.run(f"CREATE VIEW {schema}.v AS SELECT id, code FROM {t} WHERE id > 1")
+    assert len(everything(tsql, f"{schema}.v")) == 2
+    tsql.run(f"CREATE OR ALTER VIEW {schema}.v AS SELECT id, code FROM {t}")
+    assert tsql.types(f"SELECT * FROM {schema}.v") == ["int", "nvarchar(10)"]
+    tsql.run(f"DROP VIEW {schema}.v")
+
+
+def test_names_in_quotes_and_reserved_words(tsql: Client, schema: str) -> None:
+    tsql.run(f'CREATE TABLE {schema}.[two words] ([select] INT, "a]b%" INT, [ü] DATE, date DATE)')
+    tsql.run(f"INSERT INTO {schema}.[two words] VALUES (1, 2, '2026-01-02', '2026-01-03')")
+    query = f'SELECT [select], "a]b%", x.[ü], x.date FROM {schema}.[two words] AS x'
+    assert tsql.rows(query) == [(1, 2, date(2026, 1, 2), date(2026, 1, 3))]
+
+
+def test_statements_need_no_semicolons(tsql: Client, t: str) -> None:
+    tsql.run(
+        f"INSERT INTO {t} (id) VALUES (8) UPDATE {t} SET n = 1 WHERE id = 8 DELETE FROM {t} WHERE id = 1 SELECT id FROM {t} "
+        f"ORDER BY id DECLARE @n INT = 2 SELECT @n"
+    )
+    assert tsql.counts == [1, 1, 1]
+    assert [rows for _, rows in tsql.results] == [[(2,), (3,), (8,)], [(2,)]]
+
+
+def test_a_statement_said_once_holds_until_its_table_changes(tsql: Client, t: str) -> None:
+    query = f"SELECT * FROM {t} WHERE id = 1"
+    assert tsql.rows(query) == [(1, "a", 10)]
+    tsql.run(f"ALTER TABLE {t} DROP COLUMN code")
+    assert tsql.rows(query) == [(1, 10)]
+    tsql.run(f"BEGIN TRAN; ALTER TABLE {t} DROP COLUMN n")
+    assert tsql.rows(query) == [(1,)]
+    tsql.run("ROLLBACK")
+    assert tsql.rows(query) == [(1, 10)]
