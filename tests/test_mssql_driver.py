@@ -6,16 +6,19 @@ No server is asked. It may import `resources` and `matrix_defs`.
 import importlib
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from matrix_defs.errors import SystemUnavailableError
 from matrix_defs.systems import System
 from resources.endpoints import probe
-from resources.endpoints.embedded_postgres import free_port
 from resources.endpoints.endpoint import Endpoint
-from resources.mssql import driver
+from resources.endpoints.ports import free_port
+from resources.mssql import arrow, driver
 from resources.mssql.resource import MssqlResource
 
 CANARY = "canary}p4ss;w0rd={"
@@ -189,3 +192,15 @@ class TestProbe:
         assert advice in str(refusal.value)
         assert CANARY not in str(refusal.value)
         assert "\n" not in str(refusal.value)
+
+
+def test_decimals_that_lie_askew_are_copied_to_where_the_bulk_copy_takes_them() -> None:
+    numbers = pa.array([Decimal("1.5"), None, Decimal("-2.25")], pa.decimal128(18, 4))
+    valid, data = numbers.buffers()
+    askew = pa.allocate_buffer(data.size + 8)
+    np.frombuffer(askew, np.uint8)[8:] = np.frombuffer(data, np.uint8)
+    lying = pa.Array.from_buffers(numbers.type, 3, [valid, askew.slice(8)])
+    assert lying.buffers()[1].address % 16 == 8
+    (made,) = arrow.aligned(pa.record_batch([lying], names=["n"])).columns
+    assert made.buffers()[1].address % 16 == 0
+    assert made.equals(numbers)

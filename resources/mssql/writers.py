@@ -70,9 +70,10 @@ class BulkCopy:
 
     def write(self, connections: Connections, relation: str, rows: pa.RecordBatchReader) -> None:
         """Append the rows as one batch; a table lock lets the server log pages instead of rows."""
+        ready = pa.RecordBatchReader.from_batches(rows.schema, map(arrow.aligned, rows))
         with connections.arrow.cursor() as cursor, _told():
             cursor.bulkcopy_arrow(
-                relation, rows, timeout=WRITE_SECONDS, column_mappings=rows.schema.names, table_lock=True
+                relation, ready, timeout=WRITE_SECONDS, column_mappings=rows.schema.names, table_lock=True
             )
 
 
