@@ -24,7 +24,7 @@ $(STAMP): pyproject.toml constraints.txt
 		"$(PYTHON)" -m venv $(VENV) && \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'; \
 	fi
-	@$(BIN)/python -c "import pyodbc" 2>/dev/null || { command -v apt-get >/dev/null && $(AS_ROOT) apt-get install -qq -y unixodbc; } || \
+	@$(BIN)/python -c "import pyodbc" 2>/dev/null || { command -v apt-get >/dev/null && { $(AS_ROOT) apt-get update -qq; $(AS_ROOT) apt-get install -qq -y unixodbc; }; } || \
 		echo "SQL Server needs unixODBC, which pip cannot install: apt-get install unixodbc, dnf install unixODBC or brew install unixodbc. All else works without it."
 	@touch $(STAMP)
 
