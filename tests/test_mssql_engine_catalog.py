@@ -28,7 +28,8 @@ def t(tsql: Client, schema: str) -> str:
 def test_columns_as_sys_columns_tells_them(tsql: Client, t: str) -> None:
     found = tsql.rows(
         "SELECT c.name, t.name, c.max_length, c.precision, c.scale, c.is_nullable, c.is_identity FROM sys.columns AS c "
-        f"JOIN sys.types AS t ON t.user_type_id = c.user_type_id WHERE c.object_id = OBJECT_ID(N'{t}') ORDER BY c.column_id"
+        f"JOIN sys.types AS t ON t.user_type_id = c.user_type_id WHERE c.object_id = OBJECT_ID(N'{t}') "
+        "ORDER BY c.column_id"
     )
     assert found == [
         ("id", "int", 4, 10, 0, False, True),
@@ -44,7 +45,8 @@ def test_columns_as_sys_columns_tells_them(tsql: Client, t: str) -> None:
 def test_columns_as_the_information_schema_tells_them_in_any_case(tsql: Client, t: str, schema: str) -> None:
     query = (
         "SELECT column_name, data_type, character_maximum_length, numeric_precision, numeric_scale, is_nullable, "
-        f"ordinal_position FROM information_schema.columns WHERE table_schema = '{schema}' AND Table_Name = 't' ORDER BY 7"
+        f"ordinal_position FROM information_schema.columns WHERE table_schema = '{schema}' AND "
+        "Table_Name = 't' ORDER BY 7"
     )
     assert tsql.rows(query)[:4] == [
         ("id", "int", None, 10, 0, "NO", 1),
@@ -92,11 +94,13 @@ def test_objects_are_found_by_name_and_kind(tsql: Client, t: str, schema: str) -
 def test_what_a_bulk_copy_asks_first(tsql: Client, t: str) -> None:
     tsql.run(
         "select @@trancount; DECLARE @Column_Names NVARCHAR(MAX) = NULL; "
-        f"IF EXISTS (SELECT TOP 1 * FROM sys.all_columns WHERE [object_id] = OBJECT_ID('{t}') AND [name] = 'graph_type') "
+        f"IF EXISTS (SELECT TOP 1 * FROM sys.all_columns WHERE [object_id] = OBJECT_ID('{t}') AND [name] "
+        "= 'graph_type') "
         "BEGIN SELECT 1 END ELSE BEGIN "
         "SELECT @Column_Names = COALESCE(@Column_Names + ', ', '') + QUOTENAME([name]) FROM sys.all_columns "
         f"WHERE [object_id] = OBJECT_ID('{t}') ORDER BY [column_id] ASC; END "
-        f"SELECT @Column_Names = COALESCE(@Column_Names, '*'); SET FMTONLY ON EXEC(N'SELECT ' + @Column_Names + N' FROM {t}') "
+        "SELECT @Column_Names = COALESCE(@Column_Names, '*'); SET FMTONLY ON EXEC(N'SELECT ' + "
+        f"@Column_Names + N' FROM {t}') "
         f"SET FMTONLY OFF exec ..sp_tablecollations_100 N'.{t}'"
     )
     trancount, shape, collations = tsql.results

@@ -4,13 +4,17 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from tsql_local import Client, client
 
 from resources.endpoints.mssql_emulator.engine import SqlError
 from resources.endpoints.mssql_emulator.postgres_engine import PostgresEngine
 
-CHANGES = "SELECT ct.SYS_CHANGE_OPERATION, ct.id, ct.code FROM CHANGETABLE(CHANGES dbo.t, {since}) AS ct ORDER BY ct.id, ct.code"
+CHANGES = (
+    "SELECT ct.SYS_CHANGE_OPERATION, ct.id, ct.code FROM CHANGETABLE(CHANGES dbo.t, {since}) AS ct "
+    "ORDER BY ct.id, ct.code"
+)
 VERSION = "SELECT CHANGE_TRACKING_CURRENT_VERSION()"
 MIN_VALID = "SELECT CHANGE_TRACKING_MIN_VALID_VERSION(OBJECT_ID(N'dbo.t'))"
 
@@ -78,8 +82,6 @@ def test_a_key_that_changes_is_a_delete_and_an_insert(tracked: Client) -> None:
 
 
 def test_every_way_to_write_is_tracked(tracked: Client) -> None:
-    import pyarrow as pa
-
     tracked.run(
         "MERGE t AS x USING (VALUES (1, N'a'), (7, N'm')) AS s (id, code) ON x.id = s.id AND x.code = s.code "
         "WHEN MATCHED THEN UPDATE SET n = 0 WHEN NOT MATCHED THEN INSERT (id, code) VALUES (s.id, s.code) "
@@ -134,7 +136,7 @@ def test_a_reader_that_follows_busy_writers_misses_nothing(tracked: Client, mssq
                 session.run(
                     f"BEGIN TRAN; INSERT INTO t VALUES ({key}, N'w', 0); UPDATE t SET n = 1 WHERE id = {key}; COMMIT"
                 )
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             failed.append(error)
         finally:
             session.session.close()

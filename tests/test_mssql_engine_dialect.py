@@ -1,5 +1,7 @@
 """Everything that MssqlDialect says runs on the local SQL Server endpoint, and does what the step promises."""
 
+from collections.abc import Iterator
+
 import pytest
 from dialect_steps import INSTANT, TABLE, plan_of
 from tsql_local import Client, client
@@ -9,7 +11,7 @@ from resources.endpoints.mssql_emulator.postgres_engine import PostgresEngine
 from resources.mssql.dialect import MssqlDialect
 from resources.sql_plan import Plan, Statement, Tally
 
-MSSQL = MssqlDialect()
+MSSQL = MssqlDialect(partition_switch=False)
 DAYS = ("2026-03-01", "2026-03-02")
 
 
@@ -81,12 +83,15 @@ class Loaded:
 
 
 @pytest.fixture
-def tsql_there(mssql_engine: PostgresEngine, request: pytest.FixtureRequest) -> Client:
+def tsql_there(mssql_engine: PostgresEngine, request: pytest.FixtureRequest) -> Iterator[Client]:
+    """A login to a database of its own."""
     database = f"dialect_{abs(hash(request.node.name))}"
     mssql_engine.create_database(database)
     found = client(mssql_engine, database)
-    request.addfinalizer(found.session.close)
-    return found
+    try:
+        yield found
+    finally:
+        found.session.close()
 
 
 @pytest.mark.parametrize("step", Step)

@@ -5,7 +5,7 @@ import threading
 import pytest
 from tsql_local import Client, client, parameter
 
-from resources.endpoints.mssql_emulator.engine import Kind, ResultSet, SqlError
+from resources.endpoints.mssql_emulator.engine import Kind, SqlError
 from resources.endpoints.mssql_emulator.postgres_engine import PostgresEngine
 
 ERRORS = [
@@ -111,7 +111,8 @@ def test_what_came_before_an_error_stays(tsql: Client, t: str) -> None:
 def test_xact_abort_decides_what_a_failed_statement_undoes(tsql: Client, t: str, xact_abort: str, left: int) -> None:
     tsql.refuses(
         2627,
-        f"SET XACT_ABORT {xact_abort}; BEGIN TRAN; INSERT INTO {t} (id) VALUES (3); INSERT INTO {t} (id) VALUES (9), (1)",
+        f"SET XACT_ABORT {xact_abort}; BEGIN TRAN; INSERT INTO {t} (id) VALUES (3); INSERT INTO {t} (id) "
+        "VALUES (9), (1)",
     )
     assert tsql.session.transactions == left
     assert tsql.value(f"SELECT COUNT(*) FROM {t}") == 2 + left
@@ -132,7 +133,8 @@ def test_a_failed_conversion_ends_the_transaction(tsql: Client, t: str) -> None:
 
 def test_a_doomed_transaction_can_be_read_and_rolled_back_only(tsql: Client, t: str) -> None:
     doom = (
-        f"SET XACT_ABORT ON; BEGIN TRY BEGIN TRAN; INSERT INTO {t} (id) VALUES (3); INSERT INTO {t} (id) VALUES (1) END TRY "
+        f"SET XACT_ABORT ON; BEGIN TRY BEGIN TRAN; INSERT INTO {t} (id) VALUES (3); INSERT INTO {t} (id) "
+        "VALUES (1) END TRY "
         "BEGIN CATCH SELECT XACT_STATE(), (SELECT COUNT(*) FROM {t}); {then} END CATCH"
     )
     assert tsql.rows(doom.replace("{t}", t).replace("{then}", "ROLLBACK")) == [(-1, 3)]
@@ -230,16 +232,21 @@ def test_snapshot_isolation_must_be_allowed_and_sees_one_state(mssql_engine: Pos
         other.session.close()
 
 
-def test_cancel_stops_what_runs_and_nothing_later(tsql: Client) -> None:
-    result = tsql.session.execute("WITH c AS (SELECT 1 AS n UNION ALL SELECT n FROM c) SELECT COUNT(*) FROM c")
-    timer = threading.Timer(0.3, tsql.session.cancel)
-    timer.start()
-    with pytest.raises(SqlError) as caught:
-        for outcome in result:
-            assert isinstance(outcome, ResultSet)
-            list(outcome.batches)
-    timer.join()
-    assert caught.value.number == 3617
+def test_cancel_stops_what_runs_and_nothing_later(tsql: Client, mssql_engine: PostgresEngine) -> None:
+    process = tsql.session.connection.info.backend_pid
+    watcher = client(mssql_engine)
+
+    def cancel_once_it_runs() -> None:
+        active = "SELECT FROM pg_stat_activity WHERE pid = %s AND state = 'active'"
+        while watcher.session.connection.execute(active, (process,)).fetchone() is None:
+            pass
+        tsql.session.cancel()
+
+    thread = threading.Thread(target=cancel_once_it_runs)
+    thread.start()
+    tsql.refuses(3617, "WITH c AS (SELECT 1 AS n UNION ALL SELECT n FROM c) SELECT COUNT(*) FROM c")
+    thread.join()
+    watcher.session.close()
     tsql.session.cancel()
     assert tsql.value("SELECT 1") == 1
 

@@ -214,7 +214,10 @@ def test_format_only_describes_and_returns_no_rows(tsql: Client) -> None:
 
 def test_a_column_of_a_table_reports_its_declared_type_through_joins_and_subqueries(tsql: Client, schema: str) -> None:
     tsql.run(f"CREATE TABLE {schema}.t (a VARCHAR(7), b DATETIME2(3), c DECIMAL(9, 2), d BIT, e TINYINT NOT NULL)")
-    query = f"WITH w AS (SELECT * FROM {schema}.t) SELECT q.a, x.b, q.c, q.d, q.e FROM w AS q LEFT JOIN {schema}.t AS x ON 1 = 1"
+    query = (
+        f"WITH w AS (SELECT * FROM {schema}.t) SELECT q.a, x.b, q.c, q.d, q.e FROM w AS q LEFT JOIN "
+        f"{schema}.t AS x ON 1 = 1"
+    )
     assert tsql.types(query) == ["varchar(7)", "datetime2(3)", "decimal(9,2)", "bit", "tinyint"]
     assert tsql.types(f"SELECT * FROM {schema}.t") == ["varchar(7)", "datetime2(3)", "decimal(9,2)", "bit", "tinyint"]
 

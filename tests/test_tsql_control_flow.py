@@ -1,9 +1,10 @@
 """Variables, the flow of control, errors that are caught, and procedures."""
 
 import pytest
-from tsql_local import Client, parameter
+from tsql_local import Client, client, parameter
 
 from resources.endpoints.mssql_emulator.engine import Kind, OutputValue, Parameter, SqlError, SqlType
+from resources.endpoints.mssql_emulator.postgres_engine import PostgresEngine
 
 
 def test_variables_are_declared_set_and_selected(tsql: Client) -> None:
@@ -39,7 +40,8 @@ def test_a_variable_that_adds_to_itself_gathers_the_rows(tsql: Client, start: st
 
 def test_if_else_while_break_continue_and_return(tsql: Client) -> None:
     tsql.run(
-        "DECLARE @i INT = 0 WHILE 1 = 1 BEGIN SET @i += 1 IF @i = 2 CONTINUE; IF @i > 3 BREAK; PRINT CONCAT('i', @i) END "
+        "DECLARE @i INT = 0 WHILE 1 = 1 BEGIN SET @i += 1 IF @i = 2 CONTINUE; IF @i > 3 BREAK; PRINT "
+        "CONCAT('i', @i) END "
         "IF @i = 5 PRINT 'five' ELSE IF @i = 4 PRINT 'four' ELSE PRINT 'other'; RETURN; PRINT 'never'"
     )
     assert tsql.messages == ["i1", "i3", "four"]
@@ -49,7 +51,8 @@ def test_an_error_is_caught_told_and_thrown_again(tsql: Client, schema: str) -> 
     tsql.run(f"CREATE TABLE {schema}.t (id INT PRIMARY KEY); INSERT INTO {schema}.t VALUES (1)")
     with pytest.raises(SqlError) as caught:
         tsql.run(
-            f"BEGIN TRY\n BEGIN TRAN; INSERT INTO {schema}.t VALUES (2); INSERT INTO {schema}.t VALUES (1); COMMIT\nEND TRY\n"
+            f"BEGIN TRY\n BEGIN TRAN; INSERT INTO {schema}.t VALUES (2); INSERT INTO {schema}.t VALUES (1); "
+            "COMMIT\nEND TRY\n"
             "BEGIN CATCH\n SELECT ERROR_NUMBER(), ERROR_SEVERITY(), ERROR_LINE(), XACT_STATE(), @@TRANCOUNT;\n"
             " IF @@TRANCOUNT > 0 ROLLBACK;\n THROW;\nEND CATCH"
         )
@@ -119,11 +122,12 @@ def test_rowcount_and_nocount(tsql: Client, schema: str) -> None:
     assert tsql.results[0][1] == [(2,)]
 
 
-def test_application_locks_answer_and_exclude(tsql: Client, mssql_engine: object) -> None:
-    from tsql_local import client
-
-    take = "DECLARE @r INT; EXEC @r = sp_getapplock @Resource = 'x', @LockMode = 'Exclusive', @LockOwner = '{}', @LockTimeout = 0"
-    other = client(mssql_engine)  # type: ignore[arg-type]
+def test_application_locks_answer_and_exclude(tsql: Client, mssql_engine: PostgresEngine) -> None:
+    take = (
+        "DECLARE @r INT; EXEC @r = sp_getapplock @Resource = 'x', @LockMode = 'Exclusive', @LockOwner = "
+        "'{}', @LockTimeout = 0"
+    )
+    other = client(mssql_engine)
     try:
         assert tsql.value(f"{take.format('Session')}; SELECT @r") == 0
         assert other.value(f"BEGIN TRAN; {take.format('Transaction')}; SELECT @r") == -1

@@ -101,7 +101,8 @@ def test_output_into_a_table(tsql: Client, t: str) -> None:
 
 def test_merge_updates_inserts_deletes_and_tells(tsql: Client, t: str) -> None:
     found = tsql.rows(
-        f"MERGE INTO {t} WITH (HOLDLOCK) AS x USING (VALUES (1, N'A'), (2, N'b'), (9, N'z')) AS s (id, code) ON x.id = s.id "
+        f"MERGE INTO {t} WITH (HOLDLOCK) AS x USING (VALUES (1, N'A'), (2, N'b'), (9, N'z')) AS s (id, "
+        "code) ON x.id = s.id "
         "WHEN MATCHED AND x.code <> s.code THEN UPDATE SET code = s.code, x.n = x.n + 1 "
         "WHEN NOT MATCHED BY TARGET THEN INSERT (id, code) VALUES (s.id, s.code) "
         "WHEN NOT MATCHED BY SOURCE THEN DELETE "
@@ -114,7 +115,8 @@ def test_merge_updates_inserts_deletes_and_tells(tsql: Client, t: str) -> None:
 def test_merge_refuses_to_touch_a_row_twice(tsql: Client, t: str) -> None:
     tsql.refuses(
         8672,
-        f"MERGE {t} AS x USING (VALUES (1, 5), (1, 6)) AS s (id, n) ON x.id = s.id WHEN MATCHED THEN UPDATE SET n = s.n;",
+        f"MERGE {t} AS x USING (VALUES (1, 5), (1, 6)) AS s (id, n) ON x.id = s.id WHEN MATCHED THEN "
+        "UPDATE SET n = s.n;",
     )
 
 
@@ -204,7 +206,8 @@ def test_a_unique_constraint_takes_null_for_a_value(tsql: Client, schema: str) -
 def test_indexes_are_named_within_their_table(tsql: Client, t: str, schema: str) -> None:
     tsql.run(f"CREATE TABLE {schema}.u (a INT, b INT)")
     tsql.run(
-        f"CREATE UNIQUE INDEX ix ON {t} (n) WHERE n IS NOT NULL; CREATE CLUSTERED INDEX ix ON {schema}.u (a) INCLUDE (b)"
+        f"CREATE UNIQUE INDEX ix ON {t} (n) WHERE n IS NOT NULL; CREATE CLUSTERED INDEX ix ON {schema}.u "
+        "(a) INCLUDE (b)"
     )
     assert "'ix'" in tsql.refuses(2601, f"UPDATE {t} SET n = 10 WHERE id = 2")
     tsql.refuses(1913, f"CREATE INDEX ix ON {t} (code)")
@@ -274,7 +277,8 @@ def test_names_in_quotes_and_reserved_words(tsql: Client, schema: str) -> None:
 
 def test_statements_need_no_semicolons(tsql: Client, t: str) -> None:
     tsql.run(
-        f"INSERT INTO {t} (id) VALUES (8) UPDATE {t} SET n = 1 WHERE id = 8 DELETE FROM {t} WHERE id = 1 SELECT id FROM {t} "
+        f"INSERT INTO {t} (id) VALUES (8) UPDATE {t} SET n = 1 WHERE id = 8 DELETE FROM {t} WHERE id = 1 "
+        f"SELECT id FROM {t} "
         f"ORDER BY id DECLARE @n INT = 2 SELECT @n"
     )
     assert tsql.counts == [1, 1, 1]
@@ -290,3 +294,14 @@ def test_a_statement_said_once_holds_until_its_table_changes(tsql: Client, t: st
     assert tsql.rows(query) == [(1,)]
     tsql.run("ROLLBACK")
     assert tsql.rows(query) == [(1, 10)]
+
+
+def test_a_persisted_computed_column_tells_keys_apart_that_differ_by_trailing_blanks(tsql: Client, schema: str) -> None:
+    tsql.run(
+        f"CREATE TABLE {schema}.x (code NVARCHAR(10) NOT NULL, [size] AS DATALENGTH(code) PERSISTED NOT NULL,"
+        " PRIMARY KEY (code, [size]))"
+    )
+    tsql.run(f"INSERT INTO {schema}.x (code) VALUES (N'a'), (N'a ')")
+    assert everything(tsql, f"{schema}.x") == [("a", 2), ("a ", 4)]
+    tsql.refuses(2627, f"INSERT INTO {schema}.x (code) VALUES (N'a')")
+    tsql.refuses(102, f"CREATE TABLE {schema}.y (a INT, b AS a + 1 PERSISTED, c INT)")

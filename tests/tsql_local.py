@@ -19,8 +19,8 @@ from resources.endpoints.mssql_emulator.engine import (
     SqlError,
     SqlType,
 )
-from resources.endpoints.mssql_emulator.postgres_session import PostgresSession
 from resources.endpoints.mssql_emulator.postgres_engine import PostgresEngine
+from resources.endpoints.mssql_emulator.postgres_session import PostgresSession
 from resources.endpoints.mssql_emulator.tsql.types import type_name
 
 USER, PASSWORD, DATABASE = "sa", "Secret-1", "matrix"

@@ -40,8 +40,10 @@ def start() -> Running:
             "an emulator",
             version="",
             port=port,
+            user=USER,
+            password=login["password"],
+            database=DATABASE,
             options={"encrypt": "no", "trust_server_certificate": "yes"},
-            **login,
         )
         with driver.reached(endpoint, probe.CONNECT_SECONDS) as connection:
             for option in _OPTIONS:

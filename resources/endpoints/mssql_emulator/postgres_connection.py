@@ -221,14 +221,7 @@ class PostgresConnection:
         self.check_cancelled()
         if writes and self.doomed:
             raise _doomed()
-        if self.settings.implicit and self.transactions == 0:
-            self.begin()
-        own = self.transactions == 0 and block
-        saved = self.transactions > 0 and (not self.settings.xact_abort or self.tries > 0)
-        if own:
-            self.command(f"BEGIN ISOLATION LEVEL {_LEVELS[self.settings.level]}")
-        elif saved:
-            self.command(f"SAVEPOINT {_SAVEPOINT}")
+        own, saved = self._open(block)
         try:
             yield
             if own:
@@ -247,6 +240,18 @@ class PostgresConnection:
             self._failed(0, own, saved)
             raise
 
+    def _open(self, block: bool) -> tuple[bool, bool]:
+        """Begin what a statement needs; tell whether that is a transaction of its own, and whether a savepoint."""
+        if self.settings.implicit and self.transactions == 0:
+            self.begin()
+        own = self.transactions == 0 and block
+        saved = self.transactions > 0 and (not self.settings.xact_abort or self.tries > 0)
+        if own:
+            self.command(f"BEGIN ISOLATION LEVEL {_LEVELS[self.settings.level]}")
+        elif saved:
+            self.command(f"SAVEPOINT {_SAVEPOINT}")
+        return own, saved
+
     def _failed(self, number: int, own: bool, saved: bool) -> None:
         if own:
             self._drop_transaction()
@@ -261,6 +266,14 @@ class PostgresConnection:
             self._drop_transaction()
         else:
             self._undo()
+
+    def thrown(self) -> None:
+        """Do to the transaction what XACT_ABORT says of an error that THROW raises."""
+        if self.transactions and self.settings.xact_abort:
+            if self.tries:
+                self.doomed = True
+            else:
+                self._drop_transaction()
 
     def _undo(self) -> None:
         """Undo the statement alone."""
@@ -281,8 +294,8 @@ class PostgresConnection:
 def _doomed() -> SqlError:
     return SqlError(
         3930,
-        "The current transaction cannot be committed and cannot support operations that write to the log file. Roll back "
-        "the transaction.",
+        "The current transaction cannot be committed and cannot support operations that write to the log file. Roll "
+        "back the transaction.",
     )
 
 

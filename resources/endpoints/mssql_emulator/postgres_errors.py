@@ -43,7 +43,7 @@ def _internal(error: psycopg.Error) -> str:
 
 
 def _own(error: psycopg.Error, _: Circumstances) -> Said:
-    number, _, message = (error.diag.message_primary or "8624|").partition("|")
+    number, _bar, message = (error.diag.message_primary or "8624|").partition("|")
     return int(number), message
 
 
@@ -67,11 +67,18 @@ def _duplicate(error: psycopg.Error, _: Circumstances) -> Said:
         )
     kind = "UNIQUE KEY" if name.startswith("UQ:") else "PRIMARY KEY"
     return 2627, (
-        f"Violation of {kind} constraint '{shown(name)}'. Cannot insert duplicate key in object '{_table(error)}'.{value}"
+        f"Violation of {kind} constraint '{shown(name)}'. Cannot insert duplicate key in object "
+        f"'{_table(error)}'.{value}"
     )
 
 
 def _null(error: psycopg.Error, at: Circumstances) -> Said:
+    if at.verb == "ALTER TABLE ADD":
+        return 4901, (
+            "ALTER TABLE only allows columns to be added that can contain nulls, or have a DEFAULT definition "
+            f"specified. Column '{error.diag.column_name}' cannot be added to non-empty table "
+            f"'{error.diag.table_name}' because it does not satisfy these conditions."
+        )
     verb = at.verb if at.verb in ("INSERT", "UPDATE", "MERGE") else "INSERT"
     return 515, (
         f"Cannot insert the value NULL into column '{error.diag.column_name}', table '{at.database}.{_table(error)}'; "
@@ -97,7 +104,8 @@ def _check(error: psycopg.Error, at: Circumstances) -> Said:
 
 def _conflict(error: psycopg.Error, at: Circumstances, kind: str) -> str:
     return (
-        f'The {at.verb or "INSERT"} statement conflicted with the {kind} constraint "{shown(error.diag.constraint_name)}". '
+        f"The {at.verb or 'INSERT'} statement conflicted with the {kind} constraint "
+        f'"{shown(error.diag.constraint_name)}". '
         f'The conflict occurred in database "{at.database}", table "{_table(error)}".'
     )
 
@@ -199,8 +207,9 @@ def _serialization(error: psycopg.Error, at: Circumstances) -> Said:
     if not at.snapshot:
         return _deadlock(error, at)
     return 3960, (
-        "Snapshot isolation transaction aborted due to update conflict. You cannot use snapshot isolation to change, in "
-        f"database '{at.database}', a row that was modified or deleted by another transaction. Retry the transaction."
+        "Snapshot isolation transaction aborted due to update conflict. You cannot use snapshot isolation to change, "
+        f"in database '{at.database}', a row that was modified or deleted by another transaction. Retry "
+        "the transaction."
     )
 
 

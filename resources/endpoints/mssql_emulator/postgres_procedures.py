@@ -1,6 +1,6 @@
 """The system procedures that this endpoint knows, and what concerns the whole database.
 
-Here lives one function for each; the interpreter lives in `postgres_session`, which this module knows by its methods only.
+Here lives one function for each; the interpreter lives in `postgres_session`, which this module knows by its methods.
 It may import `engine` and `tsql`. A procedure that is not in the table is refused (2812).
 """
 
@@ -107,7 +107,7 @@ def _executesql(session: "PostgresSession", call: program.Execute, frame: "Frame
 
 
 def declarations(text: str) -> list[tuple[str, SqlType, bool]]:
-    """Return names, types and directions of parameters declared as `@a int, @b nvarchar(10) OUTPUT`. Raises SqlError."""
+    """Return names, types and directions of parameters declared as `@a int, @b bit OUTPUT`. Raises SqlError."""
     found = []
     for part in Cursor(text, tokenize(text)).split():
         name = part.identifier().lower()

@@ -1,7 +1,7 @@
 """Rows between PostgreSQL and Arrow, by COPY and Arrow's compiled CSV reader and writer.
 
-Here lives how columns are encoded and decoded, without a loop over cells; which rows move lives in `postgres_session`. It
-may import `engine`, pyarrow and psycopg.
+Here lives how columns are encoded and decoded, without a loop over cells; which rows move lives in
+`postgres_statements`. It may import `engine`, pyarrow and psycopg.
 
 CSV tells NULL (nothing) from the empty string (quoted), and PostgreSQL prints floats so that they read back to the bit.
 """
@@ -69,7 +69,7 @@ class Decoder:
 
 
 def _bytes_of(array: pa.Array, type_: SqlType) -> pa.Array:
-    """Return bytes that were printed as `\\x616263` or as a uuid; anything else as it is."""
+    """Return bytes that were printed as digits behind a backslash and x, or as a uuid; anything else as it is."""
     if isinstance(array, pa.ChunkedArray):
         array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
     if type_.kind not in _BINARY:

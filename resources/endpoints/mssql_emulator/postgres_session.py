@@ -1,17 +1,23 @@
 """Runs a batch: one statement after the other, with variables, the flow of control, and errors that are caught.
 
-Here lives the interpreter; procedures live in `postgres_procedures`, transactions in `postgres_connection`, results in
-`postgres_statements`. It may import them, `engine` and `tsql`.
+Here lives the interpreter; procedures live in `postgres_procedures`, transactions in `postgres_connection`, variables
+in `postgres_evaluation`. It may import them, `engine` and `tsql`.
 
-What differs from SQL Server: a batch ends at its first error (there, some errors let the next statement run). Readers
-see the last committed state and wait for no writer, as under READ_COMMITTED_SNAPSHOT. The offset of a datetimeoffset is
-not kept. Comparisons are by code point, trailing blanks aside, as under a server collation of Latin1_General_100_BIN2_UTF8,
-so names of objects, columns and variables' values are told apart by case.
+What differs from SQL Server, besides what is refused:
+- A batch ends at its first error; there, some errors let the next statement run.
+- Readers see the last committed state and wait for no writer, as under READ_COMMITTED_SNAPSHOT; REPEATABLE READ and
+  SERIALIZABLE end in error 1205 where SQL Server would wait.
+- Comparisons are by code point, trailing blanks aside, and names tell case apart, as under a server collation of
+  Latin1_General_100_BIN2_UTF8; only the catalog views may be asked in any case.
+- Text that is too long is refused (8152, or 2628 from a bulk load) even where only blanks would be lost; text cannot
+  hold the character NUL; names end at 63 bytes.
+- The offset of a datetimeoffset is not kept, and uniqueidentifiers are ordered as text.
+- UPDATE and DELETE with joins or TOP skip a row that another transaction changes at the same moment.
+- GROUP BY a primary key lets the table's other columns be selected, which SQL Server refuses.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlglot import exp
 
@@ -19,53 +25,40 @@ from resources.endpoints.mssql_emulator import postgres_options as options
 from resources.endpoints.mssql_emulator import postgres_procedures as procedures
 from resources.endpoints.mssql_emulator.engine import (
     Affected,
-    Kind,
     Message,
     Outcome,
     OutputValue,
     Parameter,
     SqlError,
-    SqlType,
 )
-from resources.endpoints.mssql_emulator.postgres_connection import Database, Values
-from resources.endpoints.mssql_emulator.postgres_frame import Frame, bindings
+from resources.endpoints.mssql_emulator.postgres_connection import Database, plain
+from resources.endpoints.mssql_emulator.postgres_evaluation import PostgresEvaluation, read
+from resources.endpoints.mssql_emulator.postgres_frame import Frame
 from resources.endpoints.mssql_emulator.postgres_results import one_value, text_of
-from resources.endpoints.mssql_emulator.postgres_statements import PostgresStatements
-from resources.endpoints.mssql_emulator.tsql import ddl_nodes, dml, program, types
-from resources.endpoints.mssql_emulator.tsql.batch import read_batch
-from resources.endpoints.mssql_emulator.tsql.concatenation import running_concatenation
-from resources.endpoints.mssql_emulator.tsql.convert import cast
-from resources.endpoints.mssql_emulator.tsql.ddl_sql import Definitions, select_into
-from resources.endpoints.mssql_emulator.tsql.dml_sql import Manipulation
-from resources.endpoints.mssql_emulator.tsql.scope import Piece, Scope
+from resources.endpoints.mssql_emulator.tsql import ddl_nodes, program, types
+from resources.endpoints.mssql_emulator.tsql.ddl_sql import Definitions
+from resources.endpoints.mssql_emulator.tsql.scope import Table
 from resources.endpoints.mssql_emulator.tsql.statements import Said
-from resources.endpoints.mssql_emulator.tsql.tokens import refused, tokenize, word
+from resources.endpoints.mssql_emulator.tsql.tokens import refused
 
 _NESTING = 32
 _KNOWN = 200
 """How many statements a session remembers in PostgreSQL's words."""
 
 
-class _Jump(Exception):
+class _JumpError(Exception):
     def __init__(self, word: str) -> None:
         super().__init__(word)
         self.word = word
 
 
-@lru_cache(maxsize=256)
-def _read(text: str) -> program.Block:
-    return read_batch(text)
-
-
-class PostgresSession(PostgresStatements):
+class PostgresSession(PostgresEvaluation):
     """A login: the engine's `Session`."""
 
     def __init__(self, shared: Database) -> None:
         super().__init__(shared)
         self._known: dict[Any, tuple[program.Statement, Said]] = {}
 
-    user = ""
-    """Who logged in."""
     create_database: Callable[[str], None]
     """Makes a database; set by the engine, and so is `ended`, which is told of `close`."""
     ended: Callable[["PostgresSession"], None]
@@ -83,6 +76,11 @@ class PostgresSession(PostgresStatements):
             name = (parameter.name or f"@P{place}").lower()
             frame.variables[name] = (parameter.type, text_of(parameter.value, parameter.type))
         yield from self.run_text(text, frame)
+        if self.doomed:
+            self._drop_transaction()
+            raise SqlError(
+                3998, "Uncommittable transaction is detected at the end of the batch. The transaction is rolled back."
+            )
         for place, parameter in enumerate(parameters, 1):
             if parameter.output:
                 type_, value = frame.variables[(parameter.name or f"@P{place}").lower()]
@@ -92,54 +90,22 @@ class PostgresSession(PostgresStatements):
         """Run a batch in a frame; temporary tables that a called batch makes end with it. Raises SqlError."""
         if frame.depth > _NESTING:
             raise SqlError(217, f"Maximum stored procedure nesting level exceeded (limit {_NESTING}).")
-        open_before = self.transactions
-        block = _read(text)
+        block = read(text)
         try:
             yield from self._block(block, frame)
-        except _Jump:  # RETURN
+        except _JumpError:  # RETURN
             pass
         finally:
             if frame.depth and frame.temporary and self._usable():
                 self._drop_temporary(frame)
-        if frame.depth == 0 and self.doomed:
-            self._drop_transaction()
-            raise SqlError(
-                3998, "Uncommittable transaction is detected at the end of the batch. The transaction is rolled back."
-            )
-        if frame.depth and self.transactions != open_before and self.tries == 0:
-            return
-
-    def describe(self, text: str, declared: Sequence[Parameter] = ()) -> list[Parameter]:
-        """Return the undeclared parameters of a statement with suggested types, in order. Raises SqlError.
-
-        A type is suggested by the column or the value that the parameter is assigned to or compared with, and is
-        nvarchar(4000) where nothing suggests one.
-        """
-        self.begin_batch()
-        given = {parameter.name.lower(): parameter.type for parameter in declared}
-        guesses: dict[str, SqlType | None] = {}
-        for token in tokenize(text):
-            name = token.text if word(token).startswith("@") and not token.text.startswith("@@") else ""
-            if name and name.lower() not in given:
-                guesses.setdefault(name, None)
-        frame = Frame(variables={name: (type_, None) for name, type_ in given.items()})
-        for statement in _read(text).statements:
-            if isinstance(statement, program.Query | program.Selected | program.Writing):
-                with self._compiling(statement.line):
-                    says = self.says(frame)
-                    says.guesses = guesses
-                    self._translated(statement, says, frame)
-        return [Parameter(name, type_ or types.NVARCHAR_4000, None) for name, type_ in guesses.items()]
 
     def _usable(self) -> bool:
         return self._opened is not None and not self._opened.closed
 
     def _drop_temporary(self, frame: Frame) -> None:
-        from resources.endpoints.mssql_emulator.tsql.scope import Table
-
         self.defined()
         for name in frame.temporary:
-            self.connection.execute(f"DROP TABLE IF EXISTS {Table('pg_temp', name).sql.replace('%%', '%')}")
+            self.connection.execute(f"DROP TABLE IF EXISTS {plain(Table('pg_temp', name).sql)}")
 
     # ------------------------------------------------------------------ statements
 
@@ -149,66 +115,43 @@ class PostgresSession(PostgresStatements):
 
     def _statement(self, statement: program.Statement, frame: Frame) -> Iterator[Outcome]:
         self.check_cancelled()
-        line = statement.line
-        match statement:
-            case program.Block():
-                yield from self._block(statement, frame)
-            case program.Query() | program.Writing() | program.Selected():
-                yield from self._said(statement, frame)
-            case program.Definition():
-                yield from self._definition(statement, frame)
-            case program.Assigning():
-                self._assigning(statement, frame)
-            case program.Declare():
-                frame.variables[statement.name] = (statement.type, None)
-                if statement.value is not None:
-                    self._assign(statement.name, statement.value, frame, line)
-            case program.Assign():
-                self._assign(statement.name, statement.value, frame, line)
-            case program.If():
-                if self._holds(statement.condition, frame, line):
-                    yield from self._statement(statement.then, frame)
-                elif statement.otherwise is not None:
-                    yield from self._statement(statement.otherwise, frame)
-            case program.While():
-                yield from self._while(statement, frame)
-            case program.Jump():
-                raise _Jump(statement.word)
-            case program.Try():
-                yield from self._try(statement, frame)
-            case program.Throw() | program.RaiseError():
-                yield from self._raise(statement, frame)
-            case program.Print():
-                said = self.evaluate(statement.value, frame, line, SqlType(Kind.NVARCHAR, 4000))
-                yield Message(0, said or "")
-            case program.Transaction():
-                self._transaction(statement)
-                yield Affected(None)
-            case program.SetOption():
-                options.apply(self, statement)
-            case program.ExecuteText():
-                text = self.evaluate(statement.value, frame, line, types.NVARCHAR_MAX)
-                yield from self.run_text(text or "", Frame(frame.depth + 1, errors=frame.errors))
-            case program.Execute():
-                yield from procedures.execute(self, statement, frame)
-            case program.Use():
-                self._use(statement)
-            case _:
-                raise refused(type(statement).__name__, line)
+        yield from self._RUNNERS[type(statement)](self, statement, frame) or ()
 
-    def says(self, frame: Frame) -> Manipulation:
-        """What says statements in PostgreSQL's SQL, for one statement."""
-        manipulation = Manipulation(self.catalog, frame.types())
-        manipulation.identity_insert = self.settings.identity_insert
-        return manipulation
+    def _declare(self, statement: program.Declare, frame: Frame) -> None:
+        frame.variables[statement.name] = (statement.type, None)
+        if statement.value is not None:
+            self.assign(statement, frame)
+
+    def _if(self, statement: program.If, frame: Frame) -> Iterator[Outcome]:
+        if self.holds(statement.condition, frame, statement.line):
+            yield from self._statement(statement.then, frame)
+        elif statement.otherwise is not None:
+            yield from self._statement(statement.otherwise, frame)
+
+    def _jump(self, statement: program.Jump, _: Frame) -> None:
+        raise _JumpError(statement.word)
+
+    def _print(self, statement: program.Print, frame: Frame) -> Iterator[Outcome]:
+        said = self.evaluate(statement.value, frame, statement.line, types.NVARCHAR_4000)
+        yield Message(0, said or "")
+
+    def _set(self, statement: program.SetOption, _: Frame) -> None:
+        options.apply(self, statement)
+
+    def _execute_text(self, statement: program.ExecuteText, frame: Frame) -> Iterator[Outcome]:
+        text = self.evaluate(statement.value, frame, statement.line, types.NVARCHAR_MAX)
+        yield from self.run_text(text or "", Frame(frame.depth + 1, errors=frame.errors))
+
+    def _execute(self, statement: program.Execute, frame: Frame) -> Iterator[Outcome]:
+        yield from procedures.execute(self, statement, frame)
 
     def _said(self, statement: program.Statement, frame: Frame) -> Iterator[Outcome]:
         types_ = frame.types()
         key = (id(statement), tuple(types_.items()), self.settings.identity_insert, self._shared.definitions)
         known = self._known.get(key)
         if known is None or known[0] is not statement:
-            with self._compiling(statement.line):
-                said = self._translated(statement, self.says(frame), frame)
+            with self.compiling(statement.line):
+                said = self.translated(statement, self.says(frame), frame)
             if isinstance(statement, program.Selected):
                 self.defined()
             else:
@@ -219,28 +162,6 @@ class PostgresSession(PostgresStatements):
             said = known[1]
         yield from self.run(said, self.bindings(frame), statement.line)
 
-    def _translated(self, statement: program.Statement, says: Manipulation, frame: Frame) -> Said:
-        match statement:
-            case program.Query():
-                sql, columns = says.query(statement.tree, None, named=True)
-                return Said(sql, columns, rows=True, used=says.used, before=says.locks, verb="SELECT")
-            case program.Selected():
-                if statement.into[-1].startswith("#"):
-                    frame.temporary.append(statement.into[-1])
-                return select_into(says, statement.tree, statement.into)
-            case program.Writing(node=dml.Insert() as node):
-                return says.insert(node)
-            case program.Writing(node=dml.Change() as node):
-                return says.change(node)
-            case program.Writing(node=dml.Merge() as node):
-                return says.merge(node)
-            case _:
-                raise refused(type(statement).__name__, statement.line)
-
-    def _compiling(self, line: int) -> Any:
-        """What a statement's meaning is looked up in: an error there counts as the statement's."""
-        return self.guarded(writes=False, line=line)
-
     def _definition(self, statement: program.Definition, frame: Frame) -> Iterator[Outcome]:
         node = statement.node
         if isinstance(node, ddl_nodes.AlterDatabase):
@@ -250,7 +171,7 @@ class PostgresSession(PostgresStatements):
             procedures.create_database(self, node)
             yield Affected(None)
             return
-        with self._compiling(statement.line):
+        with self.compiling(statement.line):
             definitions = Definitions(self.says(frame))
             said = definitions.say(node)
             self._shared.ensure(definitions.types)
@@ -261,62 +182,14 @@ class PostgresSession(PostgresStatements):
 
     # ------------------------------------------------------------------ expressions
 
-    def bindings(self, frame: Frame) -> Values:
-        """The values of every placeholder."""
-        return bindings(self, self.user, frame)
-
-    def evaluate(self, node: Any, frame: Frame, line: int, to: SqlType) -> str | None:
-        """Return the value of an expression as that type, in PostgreSQL's text form. Raises SqlError."""
-        with self.guarded(writes=False, line=line, verb="SELECT"):
-            says = self.says(frame)
-            piece = converted(says.value(node, Scope()), to)
-            return self.value(f"SELECT CAST({piece.sql} AS text)", self.bindings(frame))
-
-    def _assign(self, name: str, node: Any, frame: Frame, line: int) -> None:
-        if name not in frame.variables:
-            raise SqlError(137, f'Must declare the scalar variable "{name}".', severity=15, line=line)
-        type_, _ = frame.variables[name]
-        frame.variables[name] = (type_, self.evaluate(node, frame, line, type_))
-
-    def _holds(self, node: Any, frame: Frame, line: int) -> bool:
-        with self.guarded(writes=False, line=line, verb="SELECT"):
-            condition = self.says(frame).condition(node, Scope())
-            return self.value(f"SELECT CASE WHEN {condition} THEN '1' END", self.bindings(frame)) == "1"
-
-    def _assigning(self, statement: program.Assigning, frame: Frame) -> None:
-        """SELECT @a = ...: the last row's values; without a row the variables keep theirs."""
-        for name in statement.names:
-            if name not in frame.variables:
-                raise SqlError(137, f'Must declare the scalar variable "{name}".', severity=15, line=statement.line)
-        tree = statement.tree.copy()
-        joined = running_concatenation(tree, statement.names)
-        if joined is not None:
-            tree = joined
-        with self.guarded(writes=False, line=statement.line, verb="SELECT"):
-            says = self.says(frame)
-            sql, columns = says.query(tree, None)
-            if columns is None:
-                raise refused("SELECT @variable = *", statement.line)
-            names = [f"c{place}" for place in range(len(columns))]
-            values = []
-            for name, column, variable in zip(names, columns, statement.names, strict=True):
-                piece = converted(Piece(name, column.type, null=column.null), frame.variables[variable][0])
-                values.append(f"CAST({piece.sql} AS text)")
-            whole = f"SELECT {', '.join(values)} FROM ({sql}) AS q ({', '.join(names)})"
-            rows = self.connection.execute(whole.encode(), self.bindings(frame)).fetchall()
-        self.rowcount = len(rows)
-        if rows:
-            for name, value in zip(statement.names, rows[-1], strict=True):
-                frame.variables[name] = (frame.variables[name][0], value)
-
     # ------------------------------------------------------------------ flow of control
 
     def _while(self, statement: program.While, frame: Frame) -> Iterator[Outcome]:
-        while self._holds(statement.condition, frame, statement.line):
+        while self.holds(statement.condition, frame, statement.line):
             self.check_cancelled()
             try:
                 yield from self._statement(statement.body, frame)
-            except _Jump as jump:
+            except _JumpError as jump:
                 if jump.word == "BREAK":
                     return
                 if jump.word == "RETURN":
@@ -341,29 +214,23 @@ class PostgresSession(PostgresStatements):
         finally:
             frame.errors.pop()
 
-    def _raise(self, statement: program.Throw | program.RaiseError, frame: Frame) -> Iterator[Outcome]:
+    def _throw(self, statement: program.Throw, frame: Frame) -> None:
         line = statement.line
-        if isinstance(statement, program.Throw):
-            if not statement.arguments:
-                if not frame.errors:
-                    raise SqlError(
-                        10704, "To rethrow an error, a THROW statement must be used inside a CATCH block.", line=line
-                    )
-                error = frame.errors[-1]
-            else:
-                number, message, state = (
-                    self.evaluate(node, frame, line, type_)
-                    for node, type_ in zip(statement.arguments, (types.INT, types.NVARCHAR_MAX, types.INT), strict=True)
-                )
-                error = SqlError(int(number or 0), message or "", state=int(state or 1), line=line)
-                if error.number < 50000:
-                    raise SqlError(
-                        35100, f"Error number {error.number} in the THROW statement is outside the valid range."
-                    )
-            if self.transactions and self.settings.xact_abort:
-                self._failed(error.number, False, self.tries > 0)
-            raise error
-        yield from self._raiserror(statement, frame)
+        if statement.arguments:
+            wanted = (types.INT, types.NVARCHAR_MAX, types.INT)
+            given = zip(statement.arguments, wanted, strict=True)
+            number, message, state = (self.evaluate(node, frame, line, type_) for node, type_ in given)
+            error = SqlError(int(number or 0), message or "", state=int(state or 1), line=line)
+            if error.number < 50000:
+                raise SqlError(35100, f"Error number {error.number} in the THROW statement is outside the valid range.")
+        elif frame.errors:
+            error = frame.errors[-1]
+        else:
+            raise SqlError(
+                10704, "To rethrow an error, a THROW statement must be used inside a CATCH block.", line=line
+            )
+        self.thrown()
+        raise error
 
     def _raiserror(self, statement: program.RaiseError, frame: Frame) -> Iterator[Outcome]:
         line = statement.line
@@ -380,7 +247,7 @@ class PostgresSession(PostgresStatements):
             return
         raise SqlError(50000, text, severity=severity, state=state, line=line)
 
-    def _transaction(self, statement: program.Transaction) -> None:
+    def _transaction(self, statement: program.Transaction, _: Frame) -> Iterator[Outcome]:
         match statement.verb:
             case "BEGIN":
                 self.begin()
@@ -392,8 +259,9 @@ class PostgresSession(PostgresStatements):
                 self.rollback_to(statement.name)
             case _:
                 self.rollback()
+        yield Affected(None)
 
-    def _use(self, statement: program.Use) -> None:
+    def _use(self, statement: program.Use, _: Frame) -> None:
         if statement.database != self.database:
             raise SqlError(
                 911,
@@ -401,12 +269,28 @@ class PostgresSession(PostgresStatements):
                 "log in to it instead.",
             )
 
-
-def converted(piece: Piece, to: SqlType) -> Piece:
-    """Return a value as a variable's type holds it; text is cut, as T-SQL cuts it there. Raises SqlError 102."""
-    if piece.type is None and not piece.null:
-        return Piece(f"CAST({piece.sql} AS {types.base(to)})", to)
-    return cast(piece, to)
+    _RUNNERS: ClassVar[dict[type, Callable[[Any, Any, Frame], Iterator[Outcome] | None]]] = {
+        program.Block: _block,
+        program.Query: _said,
+        program.Writing: _said,
+        program.Selected: _said,
+        program.Definition: _definition,
+        program.Assigning: PostgresEvaluation.assigning,
+        program.Declare: _declare,
+        program.Assign: PostgresEvaluation.assign,
+        program.If: _if,
+        program.While: _while,
+        program.Jump: _jump,
+        program.Try: _try,
+        program.Throw: _throw,
+        program.RaiseError: _raiserror,
+        program.Print: _print,
+        program.Transaction: _transaction,
+        program.SetOption: _set,
+        program.ExecuteText: _execute_text,
+        program.Execute: _execute,
+        program.Use: _use,
+    }
 
 
 def _formatted(message: str, given: Sequence[str | None], line: int) -> str:

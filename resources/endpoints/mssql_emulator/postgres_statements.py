@@ -94,7 +94,7 @@ class PostgresStatements(PostgresConnection):
     def _scaled(
         self, bound: bytes, columns: tuple[ResultColumn, ...], unscaled: list[int], said: Said
     ) -> tuple[ResultColumn, ...]:
-        """Give numerics of no declared scale the scale of their values: those of expressions whose parts are not known."""
+        """Give numerics of no declared scale, from expressions whose parts are not known, the scale of their values."""
         if said.counted:
             raise SqlError(
                 102, "Incorrect syntax near 'OUTPUT of a numeric expression whose scale is not known': CAST it."

@@ -1,6 +1,7 @@
 """Aggregates and the functions of windows.
 
-Here live their entries in the table of `functions`, and OVER. It may import `functions`, `scope`, `types` and `expressions`.
+Here live their entries in the table of `functions`, and OVER. It may import `functions`, `scope`, `types` and
+`expressions`.
 """
 
 from collections.abc import Callable

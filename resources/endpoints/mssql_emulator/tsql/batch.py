@@ -91,36 +91,37 @@ def _statement(cursor: Cursor) -> Iterator[Statement]:
 def _part(cursor: Cursor) -> Cursor:
     """Take the tokens of one query or writing statement: up to a word that begins another one."""
     start = cursor.at
-    first = cursor.word()
-    waits = {"WITH": 1, "INSERT": 1, "UPDATE": 1}.get(first, 0)
-    """How many words that begin a statement still belong to this one."""
-    kind = first
-    previous = ""
-    for place, found in list(cursor.top_level()):
-        if place == start:
-            previous = found
-            continue
-        if found == ";":
-            break
-        if kind == "MERGE":
-            previous = found
-            continue
-        if found in STARTS:
-            if kind == "WITH" and found in _DML:
-                kind, waits = found, {"INSERT": 1, "UPDATE": 1}.get(found, 0)
-            elif kind == "INSERT" and waits and found in ("SELECT", "EXEC", "EXECUTE"):
-                waits = 0
-            elif kind == "UPDATE" and waits and found == "SET":
-                waits = 0
-            elif not (found == "SELECT" and previous in _SET_WORDS):
-                break
-        previous = found
-    else:
-        place = len(cursor.tokens)
-    if place == start:
+    extent = _Extent(cursor.word())
+    end = next((place for place, found in cursor.top_level() if place > start and extent.ends_at(found)), None)
+    cursor.at = len(cursor.tokens) if end is None else end
+    if cursor.at == start:
         raise cursor.wrong()
-    cursor.at = place
-    return cursor.part(start, place)
+    return cursor.part(start, cursor.at)
+
+
+class _Extent:
+    """Tells where a statement ends, word by word."""
+
+    def __init__(self, first: str) -> None:
+        self._kind = self._previous = first
+        self._inner = _INNER.get(first, ())
+        """Words that begin a statement and still belong to this one, once."""
+
+    def ends_at(self, found: str) -> bool:
+        """Tell whether the statement ends before this word."""
+        previous, self._previous = self._previous, found
+        if found == ";" or self._kind == "MERGE" or found not in STARTS:  # only a semicolon ends a MERGE
+            return found == ";"
+        if self._kind == "WITH" and found in _DML:
+            self._kind, self._inner = found, _INNER.get(found, ())
+            return False
+        if found in self._inner:
+            self._inner = ()
+            return False
+        return not (found == "SELECT" and previous in _SET_WORDS)
+
+
+_INNER = {"INSERT": ("SELECT", "EXEC", "EXECUTE"), "UPDATE": ("SET",)}
 
 
 def _query_or_writing(cursor: Cursor, line: int) -> Statement:
@@ -269,9 +270,8 @@ def _raiserror(cursor: Cursor, line: int) -> Statement:
     arguments = tuple(parse_expression(part) for part in cursor.wrapped().split())
     if len(arguments) < 3:
         raise refused("RAISERROR", line)
-    if cursor.accept("WITH"):
-        if cursor.accept_any("NOWAIT", "SETERROR") != "NOWAIT":
-            raise refused("RAISERROR WITH", line)
+    if cursor.accept("WITH") and not cursor.accept("NOWAIT"):
+        raise refused("RAISERROR WITH", line)
     return RaiseError(line, arguments)
 
 

@@ -49,24 +49,27 @@ def try_cast(piece: Piece, to: SqlType, style: int | None = None) -> Piece:
     if piece.null or source == to or to.kind in types.STRINGS | types.BINARIES:
         return done
     if source is not None and source.kind in types.STRINGS and style in _READ_AS_ISO and to.kind is not Kind.BIT:
-        valid = f"pg_input_is_valid(CAST({piece.sql} AS text), {_quoted(types.base(to))})"
-        if to.kind in types.TIMES:
-            valid = f"tsql.is_time({piece.sql}) AND {valid}"
-        if to.kind is Kind.TINYINT:
-            valid += f" AND pg_input_is_valid(CAST({piece.sql} AS text), 'tsql.tinyint')"
-        hidden = Piece(f"tsql.opaque(CAST({piece.sql} AS text))", types.VARCHAR_MAX)
-        return Piece(f"CASE WHEN {valid} THEN {cast(hidden, to, style).sql} END", to, piece.name)
-    if source is not None and source.kind in types.NUMBERS and to.kind in types.INTEGERS:
-        if to.kind is Kind.BIT:
-            return done
+        return _read_if_valid(piece, to, style)
+    kinds = (source.kind, to.kind) if source is not None else (None, to.kind)
+    if kinds[0] in types.NUMBERS and to.kind in _RANGES:
         low, high = _RANGES[to.kind]
         inside = f"trunc(CAST({piece.sql} AS numeric)) BETWEEN {low} AND {high}"
         return Piece(f"CASE WHEN {inside} THEN {done.sql} END", to, piece.name)
-    if source is not None and source.kind in types.INTEGERS and to.kind in types.FLOATS:
+    if (kinds[0] in types.INTEGERS and to.kind in types.FLOATS) or (kinds[0] in types.NUMBERS and to.kind is Kind.BIT):
         return done
-    if source is not None and source.kind in types.TIMES and to.kind in types.TIMES:
+    if kinds[0] in types.TIMES and to.kind in types.TIMES:
         return done
-    raise refused(f"TRY_CAST to {types.type_name(to)} of a {source.kind if source else 'value of unknown type'}")
+    raise refused(f"TRY_CAST to {types.type_name(to)} of a {kinds[0] or 'value of unknown type'}")
+
+
+def _read_if_valid(piece: Piece, to: SqlType, style: int | None) -> Piece:
+    valid = f"pg_input_is_valid(CAST({piece.sql} AS text), '{types.base(to)}')"
+    if to.kind in types.TIMES:
+        valid = f"tsql.is_time({piece.sql}) AND {valid}"
+    if to.kind is Kind.TINYINT:
+        valid += f" AND pg_input_is_valid(CAST({piece.sql} AS text), 'tsql.tinyint')"
+    hidden = Piece(f"tsql.opaque(CAST({piece.sql} AS text))", types.VARCHAR_MAX)
+    return Piece(f"CASE WHEN {valid} THEN {cast(hidden, to, style).sql} END", to, piece.name)
 
 
 _RANGES = {
@@ -77,34 +80,33 @@ _RANGES = {
 }
 
 
-def _quoted(name: str) -> str:
-    return f"'{name}'"
-
-
 def _cast(piece: Piece, to: SqlType, style: int | None) -> str:
-    base = types.base(to)
-    if piece.null:
-        return f"CAST(NULL AS {base})"
     source = piece.type
+    if piece.null:
+        return f"CAST(NULL AS {types.base(to)})"
     if source is None:
         raise refused(f"conversion to {types.type_name(to)} of an expression whose type is not known; CAST its parts")
-    kinds = (source.kind, to.kind)
     if source == to and not piece.literal:
-        return f"CAST({piece.sql} AS {base})"
+        return f"CAST({piece.sql} AS {types.base(to)})"
     if to.kind in types.STRINGS:
         return _to_string(piece.sql, source, to, style)
     if to.kind in types.BINARIES:
         return _to_binary(piece.sql, source, to, style)
     if source.kind in types.STRINGS:
         return _from_string(piece.sql, to, style)
+    return _between(piece.sql, source, to, style)
+
+
+def _between(sql: str, source: SqlType, to: SqlType, style: int | None) -> str:
+    """Numbers and times as one another."""
     if style not in (None, 0) and source.kind not in types.TIMES:
         raise _unknown(source, to, style)
     if source.kind in types.NUMBERS and to.kind in types.NUMBERS:
-        return _to_number(piece.sql, to)
+        return _to_number(sql, to)
     if source.kind in types.INTEGERS and to.kind in types.LEGACY_TIMES:
-        return f"CAST(timestamp '1900-01-01' + {piece.sql} * interval '1 day' AS {base})"
-    if source.kind in types.TIMES and to.kind in types.TIMES and kinds != (Kind.TIME, Kind.DATE):
-        return _to_time(piece.sql, source, to)
+        return f"CAST(timestamp '1900-01-01' + {sql} * interval '1 day' AS {types.base(to)})"
+    if source.kind in types.TIMES and to.kind in types.TIMES and (source.kind, to.kind) != (Kind.TIME, Kind.DATE):
+        return _to_time(sql, source, to)
     raise _unknown(source, to, style)
 
 
@@ -136,23 +138,24 @@ def _from_string(sql: str, to: SqlType, style: int | None) -> str:
     if to.kind is Kind.XML:
         return f"CAST({sql} AS bpchar)"
     if to.kind in types.TIMES:
-        if style in _READ_AS and to.kind in (Kind.DATE, *types.TIMESTAMPS):
-            return f"CAST(to_date({read}, '{_READ_AS[style]}') AS {types.base(to)})"
-        if style not in _READ_AS_ISO:
-            raise refused(f"conversion of a string to {to.kind} with style {style}")
-        read = f"tsql.time_text({read})"
-        if to.kind in types.LEGACY_TIMES:
-            return _to_time(read, types.DATETIME2, to)
-        return f"CAST({read} AS {types.base(to)})"
+        return _time_from_string(read, to, style)
     if style not in (None, 0):
         raise refused(f"conversion of a string to {to.kind} with style {style}")
     if to.kind is Kind.BIT:
         return f"tsql.bit_of({read})"
     if to.kind is Kind.TINYINT:
         return f"CAST(CAST(CAST({read} AS smallint) AS tsql.tinyint) AS smallint)"
-    if to.kind in types.NUMBERS or to.kind is Kind.UNIQUEIDENTIFIER:
-        return f"CAST({read} AS {types.base(to)})"
-    raise refused(f"conversion of a string to {types.type_name(to)}")
+    return f"CAST({read} AS {types.base(to)})"
+
+
+def _time_from_string(read: str, to: SqlType, style: int | None) -> str:
+    if style in _READ_AS and to.kind is not Kind.TIME:
+        return f"CAST(to_date({read}, '{_READ_AS[style]}') AS {types.base(to)})"
+    if style not in _READ_AS_ISO:
+        raise refused(f"conversion of a string to {to.kind} with style {style}")
+    if to.kind in types.LEGACY_TIMES:
+        return _to_time(f"tsql.time_text({read})", types.DATETIME2, to)
+    return f"CAST(tsql.time_text({read}) AS {types.base(to)})"
 
 
 def _to_string(sql: str, source: SqlType, to: SqlType, style: int | None) -> str:
@@ -202,7 +205,6 @@ def _bytes_as_text(sql: str, to: SqlType, style: int | None) -> str:
 def time_as_text(sql: str, source: SqlType, style: int | None) -> str:
     """Return a date or time as text in that style; without one as SQL Server's default for its type."""
     kind = source.kind
-    digits = {Kind.DATETIME: 3, Kind.SMALLDATETIME: 0, Kind.DATE: 0}.get(kind, source.scale)
     if style is None:
         style = 100 if kind in types.LEGACY_TIMES else 121
     if style in _LEGACY_DEFAULT and kind is not Kind.TIME:
@@ -213,25 +215,34 @@ def time_as_text(sql: str, source: SqlType, style: int | None) -> str:
         return f"to_char({sql}, '{_CLOCK_STYLES[style]}')"
     if style not in _ISO:
         raise refused(f"conversion of {kind} with style {style}")
-    day = "YYYY-MM-DD"
     if kind is Kind.DATE:
-        return f"to_char({sql}, '{day}')"
-    clock = "HH24:MI:SS"
-    fraction = "" if digits == 0 or style in _WITHOUT_FRACTION else "." + ("US" if digits > 3 else "MS")
-    mask = clock + fraction if kind is Kind.TIME else f'{day}"{_ISO[style]}"{clock}{fraction}'
-    read = f"(timestamp '2000-01-01' + {sql})" if kind is Kind.TIME else sql
-    text = f"to_char({read}, '{mask}')"
-    kept = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5}.get(digits)
-    if fraction and kept not in (None, 3):
-        cut = (6 if digits > 3 else 3) - digits
-        text = f"left({text}, -{cut})"
-    if fraction and style in (126, 127) and kind in (Kind.DATETIME,):
-        text = f"regexp_replace({text}, '\\.000$', '')"
-    if fraction and digits == 7:
-        text = f"({text} || '0')"
+        return f"to_char({sql}, 'YYYY-MM-DD')"
+    text = _iso_text(sql, source, style)
     if kind is Kind.DATETIMEOFFSET:
-        zone = {120: " +00:00", 20: " +00:00", 127: "Z"}.get(style, "+00:00" if style == 126 else " +00:00")
+        zone = {126: "+00:00", 127: "Z"}.get(style, " +00:00")
         text = f"({text} || '{zone}')"
+    return text
+
+
+def _iso_text(sql: str, source: SqlType, style: int) -> str:
+    """A moment with as many digits of a second as its type has."""
+    kind = source.kind
+    digits = {Kind.DATETIME: 3, Kind.SMALLDATETIME: 0}.get(kind, source.scale)
+    if style in _WITHOUT_FRACTION:
+        digits = 0
+    mask = "HH24:MI:SS" + ("" if digits == 0 else ".MS" if digits <= 3 else ".US")
+    if kind is Kind.TIME:
+        sql = f"(timestamp '2000-01-01' + {sql})"
+    else:
+        mask = f'YYYY-MM-DD"{_ISO[style]}"{mask}'
+    text = f"to_char({sql}, '{mask}')"
+    printed = 0 if digits == 0 else 3 if digits <= 3 else 6
+    if digits < printed:
+        text = f"left({text}, {digits - printed})"
+    if digits == 7:
+        text = f"({text} || '0')"
+    if kind is Kind.DATETIME and style in (126, 127):
+        text = f"regexp_replace({text}, '\\.000$', '')"
     return text
 
 

@@ -129,10 +129,8 @@ def _extracted(part: str, sql: str) -> Piece:
 def _datename(call: Call) -> Piece:
     part, moment = _part(call), _on_a_day(_moment(call, 1))
     masks = {"month": "FMMonth", "weekday": "FMDay"}
-    if part in masks:
-        said = f"to_char({moment}, '{masks[part]}')"
-    else:
-        said = f"CAST({_extracted(part, moment).sql} AS text)"
+    number = f"CAST({_extracted(part, moment).sql} AS text)"
+    said = f"to_char({moment}, '{masks[part]}')" if part in masks else number
     return Piece(f"CAST({said} AS bpchar)", SqlType(Kind.NVARCHAR, 30))
 
 

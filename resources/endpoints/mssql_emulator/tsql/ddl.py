@@ -1,7 +1,7 @@
 """CREATE, DROP and TRUNCATE: read from their tokens.
 
-Here lives the grammar of definitions; that of ALTER lives in `ddl_alter`, and `ddl_sql` says both in PostgreSQL's SQL. It
-may import `ddl_nodes`, `syntax`, `tokens`, `types` and `nodes` (for the collations that are accepted).
+Here lives the grammar of definitions; that of ALTER lives in `ddl_alter`, and `ddl_sql` says both in PostgreSQL's SQL.
+It may import `ddl_nodes`, `syntax`, `tokens`, `types` and `nodes` (for the collations that are accepted).
 """
 
 from collections.abc import Callable
@@ -48,30 +48,34 @@ def _create(cursor: Cursor, part: Reader, line: int) -> Any:
     if cursor.accept("TABLE"):
         return _table(cursor)
     if cursor.accept("SCHEMA"):
-        name = cursor.identifier()
-        if cursor.accept("AUTHORIZATION"):
-            if cursor.identifier() != "dbo":
-                raise refused("AUTHORIZATION", line)
-        return CreateSchema(name)
+        return _schema(cursor, line)
     if cursor.accept("DATABASE"):
         created = CreateDatabase(cursor.identifier())
-        if cursor and cursor.word() not in (";",):
+        if cursor and cursor.word() != ";":
             raise cursor.wrong()
         return created
     replace = cursor.accept("OR", "ALTER")
     if cursor.accept("VIEW"):
-        name = cursor.name()
-        columns = _names(cursor.wrapped()) if cursor.word() == "(" else ()
-        cursor.expect("AS")
-        query = parse_query(part(cursor))
-        return CreateView(name, columns, query, replace)
+        return _view(cursor, part, replace)
     unique = cursor.accept("UNIQUE")
-    clustered = bool(cursor.accept_any("CLUSTERED", "CLUSTERED INDEX"))
-    nonclustered = not clustered and bool(cursor.accept_any("NONCLUSTERED", "NONCLUSTERED INDEX"))
-    previous = (cursor.peek(-1) or cursor.take()).text.upper()
-    if not replace and (cursor.accept("INDEX") or ((clustered or nonclustered) and previous.endswith("INDEX"))):
-        return _index(cursor, unique, clustered)
+    kind = cursor.accept_any("CLUSTERED", "NONCLUSTERED", "CLUSTERED INDEX", "NONCLUSTERED INDEX")
+    if not replace and (kind.endswith("INDEX") or cursor.accept("INDEX")):
+        return _index(cursor, unique, kind.startswith("CLUSTERED"))
     raise refused(f"CREATE {cursor.word() or 'statement'}", line)
+
+
+def _schema(cursor: Cursor, line: int) -> CreateSchema:
+    name = cursor.identifier()
+    if cursor.accept("AUTHORIZATION") and cursor.identifier() != "dbo":
+        raise refused("AUTHORIZATION", line)
+    return CreateSchema(name)
+
+
+def _view(cursor: Cursor, part: Reader, replace: bool) -> CreateView:
+    name = cursor.name()
+    columns = _names(cursor.wrapped()) if cursor.word() == "(" else ()
+    cursor.expect("AS")
+    return CreateView(name, columns, parse_query(part(cursor)), replace)
 
 
 def _index(cursor: Cursor, unique: bool, clustered: bool) -> CreateIndex:
@@ -174,13 +178,11 @@ def read_column(cursor: Cursor) -> ColumnDefinition:
 def read_constraint(cursor: Cursor, column: str = "") -> Constraint:
     """Read a constraint; one of a column covers that column. Raises SqlError 102."""
     name = cursor.identifier() if cursor.accept("CONSTRAINT") else ""
-    own = ((column, False),) if column else ()
-    if cursor.accept("PRIMARY", "KEY") or cursor.accept("PRIMARY KEY") or cursor.accept("UNIQUE"):
-        primary = (cursor.peek(-1) or cursor.take()).text.upper() != "UNIQUE"
-        clustered = {"CLUSTERED": True, "NONCLUSTERED": False}.get(cursor.accept_any("CLUSTERED", "NONCLUSTERED"))
-        columns = _keys(cursor.wrapped()) if cursor.word() == "(" else own
-        _storage(cursor)
-        return Constraint("PK" if primary else "UQ", name, columns, clustered)
+    own: tuple[tuple[str, bool], ...] = ((column, False),) if column else ()
+    if cursor.accept("UNIQUE"):
+        return _key("UQ", cursor, name, own)
+    if cursor.accept("PRIMARY", "KEY") or cursor.accept("PRIMARY KEY"):
+        return _key("PK", cursor, name, own)
     if cursor.accept("CHECK"):
         return Constraint("CK", name, own, expression=parse_condition(cursor.wrapped()))
     if cursor.accept("DEFAULT"):
@@ -188,9 +190,19 @@ def read_constraint(cursor: Cursor, column: str = "") -> Constraint:
         if cursor.accept("FOR"):
             own = ((cursor.identifier(), False),)
         return Constraint("DF", name, own, expression=value, with_values=cursor.accept("WITH", "VALUES"))
-    if cursor.accept("FOREIGN", "KEY") or cursor.accept("FOREIGN KEY"):
-        if cursor.word() == "(":
-            own = _keys(cursor.wrapped())
+    if (cursor.accept("FOREIGN", "KEY") or cursor.accept("FOREIGN KEY")) and cursor.word() == "(":
+        own = _keys(cursor.wrapped())
+    return _foreign(cursor, name, own)
+
+
+def _key(kind: str, cursor: Cursor, name: str, own: tuple[tuple[str, bool], ...]) -> Constraint:
+    clustered = {"CLUSTERED": True, "NONCLUSTERED": False}.get(cursor.accept_any("CLUSTERED", "NONCLUSTERED"))
+    columns = _keys(cursor.wrapped()) if cursor.word() == "(" else own
+    _storage(cursor)
+    return Constraint(kind, name, columns, clustered)
+
+
+def _foreign(cursor: Cursor, name: str, own: tuple[tuple[str, bool], ...]) -> Constraint:
     cursor.expect("REFERENCES")
     references = cursor.name()
     referenced = _names(cursor.wrapped()) if cursor.word() == "(" else ()
@@ -206,33 +218,18 @@ def read_constraint(cursor: Cursor, column: str = "") -> Constraint:
     return Constraint("FK", name, own, references=references, referenced=referenced, actions=tuple(actions))
 
 
+_BEHIND_DEFAULT = (
+    *("NOT", "NULL", "CONSTRAINT", "PRIMARY", "PRIMARY KEY", "UNIQUE", "CHECK", "REFERENCES", "FOR", "WITH"),
+    *("COLLATE", "IDENTITY", ",", ";"),
+)
+
+
 def _default(cursor: Cursor) -> Cursor:
     """Take a default: up to what may follow it in a column's definition."""
-    return (
-        cursor.until(
-            "NOT",
-            "NULL",
-            "CONSTRAINT",
-            "PRIMARY",
-            "PRIMARY KEY",
-            "UNIQUE",
-            "CHECK",
-            "REFERENCES",
-            "FOR",
-            "WITH",
-            "COLLATE",
-            "IDENTITY",
-            ",",
-            ";",
-        )
-        if cursor.word() != "NULL"
-        else _null(cursor)
-    )
-
-
-def _null(cursor: Cursor) -> Cursor:
-    cursor.take()
-    return cursor.part(cursor.at - 1, cursor.at)
+    if cursor.word() == "NULL":
+        cursor.take()
+        return cursor.part(cursor.at - 1, cursor.at)
+    return cursor.until(*_BEHIND_DEFAULT)
 
 
 def _keys(cursor: Cursor) -> tuple[tuple[str, bool], ...]:

@@ -21,6 +21,7 @@ from resources.endpoints.mssql_emulator.tsql.types import read_type
 
 
 def read_alter(cursor: Cursor, line: int) -> Any:
+    """Read what follows ALTER. Raises SqlError 102."""
     if cursor.accept("DATABASE"):
         return _alter_database(cursor, line)
     if cursor.accept("SCHEMA"):
@@ -29,8 +30,12 @@ def read_alter(cursor: Cursor, line: int) -> Any:
         if cursor.accept("OBJECT"):
             cursor.expect("::")
         return Transfer(schema, cursor.name())
-    if not cursor.accept("TABLE"):
-        raise refused(f"ALTER {cursor.word()}", line)
+    if cursor.accept("TABLE"):
+        return _alter_table(cursor, line)
+    raise refused(f"ALTER {cursor.word()}", line)
+
+
+def _alter_table(cursor: Cursor, line: int) -> AlterTable:
     table = cursor.name()
     checked = True
     if cursor.accept("WITH"):
@@ -38,14 +43,7 @@ def read_alter(cursor: Cursor, line: int) -> Any:
     if cursor.accept("ADD"):
         return _add(cursor, table, checked)
     if cursor.accept("ALTER", "COLUMN"):
-        name = cursor.identifier()
-        type_ = read_type(cursor)
-        if cursor.accept("COLLATE"):
-            collated(cursor.identifier())
-        nullable = not cursor.accept("NOT", "NULL")
-        if nullable:
-            cursor.accept("NULL")
-        return AlterTable(table, "ALTER COLUMN", (ColumnDefinition(name, type_, nullable),))
+        return AlterTable(table, "ALTER COLUMN", (_altered(cursor),))
     if cursor.accept("DROP"):
         return _drop_from_table(cursor, table)
     switched = cursor.accept_any("ENABLE", "DISABLE")
@@ -56,6 +54,17 @@ def read_alter(cursor: Cursor, line: int) -> Any:
                 raise refused("TRACK_COLUMNS_UPDATED = ON", line)
         return AlterTable(table, switched)
     raise refused(f"ALTER TABLE ... {switched} {cursor.word()}".replace("  ", " "), line)
+
+
+def _altered(cursor: Cursor) -> ColumnDefinition:
+    name = cursor.identifier()
+    type_ = read_type(cursor)
+    if cursor.accept("COLLATE"):
+        collated(cursor.identifier())
+    nullable = not cursor.accept("NOT", "NULL")
+    if nullable:
+        cursor.accept("NULL")
+    return ColumnDefinition(name, type_, nullable)
 
 
 def refuse_here(cursor: Cursor) -> str:
@@ -97,30 +106,32 @@ def _alter_database(cursor: Cursor, line: int) -> AlterDatabase:
     cursor.expect("SET")
     option = cursor.take().text.upper()
     if option == "CHANGE_TRACKING":
-        cursor.accept("=")
-        value = cursor.accept_any("ON", "OFF")
-        retention, cleanup = "2 days", True
-        inside = cursor.wrapped() if cursor.word() == "(" else None
-        for part in inside.split() if inside is not None else ():
-            setting = part.take().text.upper()
-            part.expect("=")
-            if setting == "CHANGE_RETENTION":
-                retention = (
-                    f"{part.integer()} {part.accept_any('DAYS', 'HOURS', 'MINUTES') or refuse_here(part)}".lower()
-                )
-            elif setting == "AUTO_CLEANUP":
-                cleanup = (part.accept_any("ON", "OFF") or refuse_here(part)) == "ON"
-            else:
-                raise refused(setting, line)
-            part.end()
-        if not value and inside is None:
-            raise cursor.wrong()
-        return AlterDatabase(name, option, value or "ON", retention, cleanup)
+        return _change_tracking(cursor, name, line)
     value = cursor.accept_any("ON", "OFF")
     if option == "ALLOW_SNAPSHOT_ISOLATION" or (option == "READ_COMMITTED_SNAPSHOT" and value == "ON"):
-        if cursor.accept("WITH"):
-            if not (cursor.accept("ROLLBACK", "IMMEDIATE") or cursor.accept("NO_WAIT")):
-                raise cursor.wrong()
+        if cursor.accept("WITH") and not (cursor.accept("ROLLBACK", "IMMEDIATE") or cursor.accept("NO_WAIT")):
+            raise cursor.wrong()
         if value:
             return AlterDatabase(name, option, value)
     raise refused(f"ALTER DATABASE ... SET {option} {value}", line)
+
+
+def _change_tracking(cursor: Cursor, name: str, line: int) -> AlterDatabase:
+    cursor.accept("=")
+    value = cursor.accept_any("ON", "OFF")
+    retention, cleanup = "2 days", True
+    inside = cursor.wrapped() if cursor.word() == "(" else None
+    if not value and inside is None:
+        raise cursor.wrong()
+    for part in inside.split() if inside is not None else ():
+        setting = part.take().text.upper()
+        part.expect("=")
+        if setting == "CHANGE_RETENTION":
+            number, unit = part.integer(), part.accept_any("DAYS", "HOURS", "MINUTES") or refuse_here(part)
+            retention = f"{number} {unit.lower()}"
+        elif setting == "AUTO_CLEANUP":
+            cleanup = (part.accept_any("ON", "OFF") or refuse_here(part)) == "ON"
+        else:
+            raise refused(setting, line)
+        part.end()
+    return AlterDatabase(name, "CHANGE_TRACKING", value or "ON", retention, cleanup)

@@ -9,7 +9,8 @@ place for (the name of a default, whether an index is clustered) is kept as a co
 """
 
 import secrets
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from sqlglot import exp
 
@@ -33,34 +34,29 @@ class Definitions:
 
     def say(self, node: Any) -> Said:
         """Return a definition. Raises SqlError 102 and those of its parts."""
-        match node:
-            case ddl_nodes.CreateTable():
-                return self._create_table(node)
-            case ddl_nodes.CreateIndex():
-                return self._create_index(node)
-            case ddl_nodes.CreateView():
-                return self._create_view(node)
-            case ddl_nodes.CreateSchema():
-                return Said(f"CREATE SCHEMA {quote(node.name)}", verb="CREATE SCHEMA")
-            case ddl_nodes.Drop():
-                return self._drop(node)
-            case ddl_nodes.DropIndex():
-                calls = [
-                    f"SELECT tsql.drop_index({self._where(table)}, {text(name)}, {node.if_exists})"
-                    for name, table in node.indexes
-                ]
-                return Said(calls[0], after=calls[1:], verb="DROP INDEX")
-            case ddl_nodes.Truncate():
-                table = self.says.table(node.table)
-                self.says.columns_of(table)
-                return Said(f"TRUNCATE TABLE {table.sql} RESTART IDENTITY", verb="TRUNCATE TABLE")
-            case ddl_nodes.Transfer():
-                table = self.says.table(node.table)
-                return Said(f"ALTER TABLE {table.sql} SET SCHEMA {quote(node.schema)}", verb="ALTER SCHEMA")
-            case ddl_nodes.AlterTable():
-                return self._alter_table(node)
-            case _:
-                raise refused(type(node).__name__)
+        method = self._METHODS.get(type(node))
+        if method is None:
+            raise refused(type(node).__name__)
+        return method(self, node)
+
+    def _create_schema(self, node: ddl_nodes.CreateSchema) -> Said:
+        return Said(f"CREATE SCHEMA {quote(node.name)}", verb="CREATE SCHEMA")
+
+    def _drop_index(self, node: ddl_nodes.DropIndex) -> Said:
+        calls = [
+            f"SELECT tsql.drop_index({self._where(table)}, {text(name)}, {node.if_exists})"
+            for name, table in node.indexes
+        ]
+        return Said(calls[0], after=calls[1:], verb="DROP INDEX")
+
+    def _truncate(self, node: ddl_nodes.Truncate) -> Said:
+        table = self.says.table(node.table)
+        self.says.columns_of(table)
+        return Said(f"TRUNCATE TABLE {table.sql} RESTART IDENTITY", verb="TRUNCATE TABLE")
+
+    def _transfer(self, node: ddl_nodes.Transfer) -> Said:
+        table = self.says.table(node.table)
+        return Said(f"ALTER TABLE {table.sql} SET SCHEMA {quote(node.schema)}", verb="ALTER SCHEMA")
 
     def _where(self, name: Any) -> str:
         table = self.says.table(name)
@@ -290,7 +286,7 @@ class Definitions:
             elif constraint.kind == "PK":
                 self._not_null(constraint, table)
             statements += self._added(constraint, table, scope)
-        return Said(statements[0], after=statements[1:], verb="ALTER TABLE")
+        return Said(statements[0], after=statements[1:], verb="ALTER TABLE ADD")
 
     def _added(self, constraint: ddl_nodes.Constraint, table: Table, scope: Scope) -> list[str]:
         if constraint.kind == "DF":
@@ -303,6 +299,18 @@ class Definitions:
         nullable = {column.name for column in self.says.catalog.columns(table) or () if column.nullable}
         if nullable & {name for name, _ in constraint.columns}:
             raise SqlError(8111, f"Cannot define PRIMARY KEY constraint on nullable column in table '{table.name}'.")
+
+    _METHODS: ClassVar[dict[type, Callable[[Any, Any], Said]]] = {
+        ddl_nodes.CreateTable: _create_table,
+        ddl_nodes.CreateIndex: _create_index,
+        ddl_nodes.CreateView: _create_view,
+        ddl_nodes.CreateSchema: _create_schema,
+        ddl_nodes.Drop: _drop,
+        ddl_nodes.DropIndex: _drop_index,
+        ddl_nodes.Truncate: _truncate,
+        ddl_nodes.Transfer: _transfer,
+        ddl_nodes.AlterTable: _alter_table,
+    }
 
 
 def select_into(says: Manipulation, tree: exp.Expression, into: Any) -> Said:

@@ -161,10 +161,7 @@ def read_merge(cursor: Cursor, with_: Any = None) -> Merge:
 def _top(cursor: Cursor) -> Any:
     if not cursor.accept("TOP"):
         return None
-    if cursor.word() == "(":
-        top = parse_expression(cursor.wrapped())
-    else:
-        top = exp.Literal.number(cursor.integer())
+    top = parse_expression(cursor.wrapped()) if cursor.word() == "(" else exp.Literal.number(cursor.integer())
     if cursor.word() == "PERCENT":
         raise refused("TOP ... PERCENT", cursor.line)
     return top

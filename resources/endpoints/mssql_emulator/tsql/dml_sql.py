@@ -1,12 +1,13 @@
 """Statements that write, said in PostgreSQL's SQL.
 
-Here live INSERT, UPDATE, DELETE and MERGE; their grammar lives in `dml`, queries in `query`. It may import them, `scope`,
-`statements`, `types` and `tokens`.
+Here live INSERT, UPDATE, DELETE and MERGE; their grammar lives in `dml`, queries in `query`. It may import them,
+`scope`, `statements`, `types` and `tokens`.
 
 UPDATE and DELETE with joins or TOP choose their rows by a subquery first, so that each is touched once, and by any
 kind of join. OUTPUT is PostgreSQL 18's RETURNING with the old and the new row.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlglot import exp
@@ -39,31 +40,31 @@ class Manipulation(Queries):
         self.hints(table, node.hints, writes=True)
         scope = Scope()
         with_ = self.with_clause(exp.Select(with_=node.with_), scope) if node.with_ is not None else ""
-        listed = f" ({', '.join(map(quote, node.columns))})" if node.columns else ""
         overriding = " OVERRIDING SYSTEM VALUE" if self.identity_insert == table else ""
-        named = node.columns or tuple(columns)
-        if node.query is not None:
-            query, pieces = self.query(node.query, scope)
-            for name, piece in zip(named, pieces or (), strict=False):
-                self.guess(piece, columns[name])
-            body = f"{overriding} {query}"
-        elif node.rows:
-            rows = [
-                ", ".join(self._given(value, columns.get(name), scope) for name, value in zip(named, row, strict=False))
-                for row in node.rows
-            ]
-            body = f"{overriding} VALUES {', '.join(f'({row})' for row in rows)}"
-        else:
+        names = node.columns or self._insertable(table)
+        if node.query is None and not node.rows:
             body = " DEFAULT VALUES"
-        if not node.columns and node.query is None and node.rows:
-            self._check_width(table, len(node.rows[0]))
-            listed = self._insertable(table)
-        elif not node.columns and node.query is not None:
-            listed = self._insertable(table)
-        said = self._said("INSERT", f"{with_}INSERT INTO {table.sql}{listed}{body}", node.output, table, Scope())
+        else:
+            given = self._inserted(node, names, columns, scope)
+            body = f" ({', '.join(map(quote, names))}){overriding} {given}"
+        said = self._said("INSERT", f"{with_}INSERT INTO {table.sql}{body}", node.output, table, Scope())
         if overriding:
             said.after.append(f"SELECT tsql.reseed('{table.schema}', {text(table.name)})")
         return said
+
+    def _inserted(self, node: Insert, names: Sequence[str], columns: Mapping[str, Any], scope: Scope) -> str:
+        if node.query is not None:
+            query, pieces = self.query(node.query, scope)
+            for name, piece in zip(names, pieces or (), strict=False):
+                self.guess(piece, columns[name])
+            return query
+        if len(node.rows[0]) != len(names):
+            raise SqlError(213, "Column name or number of supplied values does not match table definition.")
+        rows = [
+            ", ".join(self._given(value, columns[name], scope) for name, value in zip(names, row, strict=True))
+            for row in node.rows
+        ]
+        return f"VALUES {', '.join(f'({row})' for row in rows)}"
 
     def _given(self, value: Any, type_: Any, scope: Scope) -> str:
         if value is None:
@@ -72,25 +73,17 @@ class Manipulation(Queries):
         self.guess(piece, type_)
         return piece.sql
 
-    def _insertable(self, table: Table) -> str:
+    def _insertable(self, table: Table) -> tuple[str, ...]:
         """The columns that a list left out stands for: all but the identity."""
         columns = self.catalog.columns(table) or ()
-        names = [column.name for column in columns if not column.identity or self.identity_insert == table]
-        return f" ({', '.join(map(quote, names))})"
-
-    def _check_width(self, table: Table, width: int) -> None:
-        columns = [c for c in self.catalog.columns(table) or () if not c.identity or self.identity_insert == table]
-        if len(columns) != width:
-            raise SqlError(213, "Column name or number of supplied values does not match table definition.")
+        return tuple(column.name for column in columns if not column.identity or self.identity_insert == table)
 
     def change(self, node: Change) -> Said:
         """Return an UPDATE or DELETE. Raises SqlError 102, 207, 208."""
-        verb = "UPDATE" if node.assignments else "DELETE"
         scope = Scope()
         with_ = self.with_clause(exp.Select(with_=node.with_), scope) if node.with_ is not None else ""
         if node.with_ is not None and len(node.target) == 1 and node.target[0] in scope.ctes:
             return self._delete_from_cte(node, scope)
-        source = node.source
         target = self._target(node)
         table = self.table((target.text("catalog"), target.text("db"), temporary(target.this)))
         columns = self.columns_of(table)
@@ -98,46 +91,50 @@ class Manipulation(Queries):
         for name, _, _ in node.assignments:
             if name not in columns:
                 raise SqlError(207, f"Invalid column name '{name}'.")
-        alias = target.alias or temporary(target.this)
-        if node.top is None and (source is None or not (source.args.get("joins") or source.args.get("laterals"))):
-            return self._direct(node, verb, table, target, with_, scope)
+        joined = node.source is not None and (node.source.args.get("joins") or node.source.args.get("laterals"))
+        if node.top is None and not joined:
+            return self._direct(node, table, target, with_, scope)
+        return self._chosen(node, table, target, with_, scope)
+
+    def _chosen(self, node: Change, table: Table, target: exp.Table, with_: str, scope: Scope) -> Said:
+        """Change the rows that a subquery with the joins, or with TOP, chooses."""
+        source = node.source
         if source is None:
             source = exp.Select(expressions=[exp.Star()], from_=exp.From(this=target))
-            source.set("where", exp.Where(this=node.where) if node.where is not None else None)
         from_ = self.from_clause(source, scope)
         if node.where is not None:
             from_ += f" WHERE {self.condition(node.where, scope)}"
         limit = f" LIMIT {self.count(node.top, scope)}" if node.top is not None else ""
-        row = f"{quote(alias)}.ctid"
-        if verb == "DELETE":
+        alias = quote(target.alias or temporary(target.this))
+        row = f"{alias}.ctid"
+        if not node.assignments:
             sql = f'DELETE FROM {table.sql} AS "__t" WHERE ctid = ANY (ARRAY(SELECT {row}{from_}{limit}))'
-        else:
-            values = [
-                f"{self._assigned(quote(alias), columns, assignment, scope)} AS v{place}"
-                for place, assignment in enumerate(node.assignments)
-            ]
-            chosen = f'SELECT DISTINCT ON ({row}) {row} AS "{_ROW}", {", ".join(values)}{from_}'
-            if limit:
-                chosen = f"SELECT * FROM ({chosen}) AS c{limit}"
-            sets = ", ".join(f'{quote(name)} = "__q".v{i}' for i, (name, _, _) in enumerate(node.assignments))
-            sql = f'UPDATE {table.sql} AS "__t" SET {sets} FROM ({chosen}) AS "__q" WHERE "__t".ctid = "__q"."{_ROW}"'
-        return self._said(verb, with_ + sql, node.output, table, Scope())
+            return self._said("DELETE", with_ + sql, node.output, table, Scope())
+        columns = self.columns_of(table)
+        values = [
+            f"{self._assigned(alias, columns, assignment, scope)} AS v{place}"
+            for place, assignment in enumerate(node.assignments)
+        ]
+        chosen = f'SELECT DISTINCT ON ({row}) {row} AS "{_ROW}", {", ".join(values)}{from_}'
+        chosen = f"SELECT * FROM ({chosen}) AS c{limit}" if limit else chosen
+        sets = ", ".join(f'{quote(name)} = "__q".v{i}' for i, (name, _, _) in enumerate(node.assignments))
+        sql = f'UPDATE {table.sql} AS "__t" SET {sets} FROM ({chosen}) AS "__q" WHERE "__t".ctid = "__q"."{_ROW}"'
+        return self._said("UPDATE", with_ + sql, node.output, table, Scope())
 
-    def _direct(self, node: Change, verb: str, table: Table, target: exp.Table, with_: str, scope: Scope) -> Said:
+    def _direct(self, node: Change, table: Table, target: exp.Table, with_: str, scope: Scope) -> Said:
         alias = target.alias or temporary(target.this)
         named = f"{table.sql} AS {quote(alias)}" if target.alias else table.sql
         scope.relations[alias] = self.columns_of(table)
         columns = scope.relations[alias] or {}
         where = f" WHERE {self.condition(node.where, scope)}" if node.where is not None else ""
-        if verb == "DELETE":
-            sql = f"DELETE FROM {named}{where}"
-        else:
-            sets = [
-                f"{quote(assignment[0])} = {self._assigned(quote(alias), columns, assignment, scope)}"
-                for assignment in node.assignments
-            ]
-            sql = f"UPDATE {named} SET {', '.join(sets)}{where}"
-        return self._said(verb, with_ + sql, node.output, table, scope)
+        if not node.assignments:
+            return self._said("DELETE", f"{with_}DELETE FROM {named}{where}", node.output, table, scope)
+        sets = [
+            f"{quote(assignment[0])} = {self._assigned(quote(alias), columns, assignment, scope)}"
+            for assignment in node.assignments
+        ]
+        sql = f"{with_}UPDATE {named} SET {', '.join(sets)}{where}"
+        return self._said("UPDATE", sql, node.output, table, scope)
 
     def _assigned(self, alias: str, columns: Any, assignment: tuple[str, str, Any], scope: Scope) -> str:
         name, operator, tree = assignment
@@ -162,16 +159,16 @@ class Manipulation(Queries):
         if node.source is None:
             return own
         joins = [*(node.source.args.get("joins") or ()), *(node.source.args.get("laterals") or ())]
-        tables = [item for item in (node.source.args["from_"].this, *(join.this for join in joins))]
-        tables = [item for item in tables if isinstance(item, exp.Table)]
+        items = (node.source.args["from_"].this, *(join.this for join in joins))
+        tables: list[exp.Table] = [item for item in items if isinstance(item, exp.Table)]
         for item in tables:
             if len(name) == 1 and item.alias == name[0]:
                 return item
         wanted = self.table(name)
         for item in tables:
-            if not isinstance(item.this, exp.Anonymous) and not (node.with_ is not None and not item.text("db")):
-                if self.table((item.text("catalog"), item.text("db"), temporary(item.this))) == wanted:
-                    return item
+            known = not isinstance(item.this, exp.Anonymous) and (node.with_ is None or item.text("db"))
+            if known and self.table((item.text("catalog"), item.text("db"), temporary(item.this))) == wanted:
+                return item
         raise refused(f"{'.'.join(name)} as a target that FROM does not name")
 
     def _delete_from_cte(self, node: Change, scope: Scope) -> Said:
@@ -267,7 +264,7 @@ class Manipulation(Queries):
             return Said(returning, pieces, rows=True, counted=True, used=self.used, before=self.locks, verb=verb)
         into = self.table(output.into)
         self.columns_of(into)
-        names = f" ({', '.join(map(quote, output.into_columns))})" if output.into_columns else self._insertable(into)
+        names = f" ({', '.join(map(quote, output.into_columns or self._insertable(into)))})"
         whole = f'WITH "__output" AS ({returning}) INSERT INTO {into.sql}{names} SELECT * FROM "__output"'
         return Said(whole, counted=True, used=self.used, before=self.locks, verb=verb)
 

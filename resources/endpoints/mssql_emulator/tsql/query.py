@@ -220,29 +220,30 @@ class Queries(Relations):
 
     def _tail(self, node: Any, scope: Scope) -> str:
         said = aggregates.ordered(self, node.args.get("order"), scope)
-        limit, offset = node.args.get("limit"), node.args.get("offset")
         for option in node.args.get("options") or ():
             name = option.this.name if option.this else ""
             if not _OPTIONS.fullmatch(name.upper()):
                 raise refused(f"OPTION ({name})")
+        offset, limit = node.args.get("offset"), node.args.get("limit")
         if offset is not None:
             parts(offset, "expression")
             if not said:
                 raise refused("OFFSET without ORDER BY")
             said += f" OFFSET {self.count(offset.expression, scope)}"
-        if limit is None:
-            return said
-        options = limit.args.get("limit_options")
-        count = limit.args.get("count") if isinstance(limit, exp.Fetch) else limit.expression
+        return said if limit is None else said + self._limit(limit, bool(said), scope)
+
+    def _limit(self, limit: Any, ordered: bool, scope: Scope) -> str:
+        """TOP, or FETCH NEXT."""
         parts(limit, "expression", "count", "direction", "limit_options")
+        options = limit.args.get("limit_options")
         if options is not None and options.args.get("percent"):
             raise refused("TOP ... PERCENT")
-        many = self.count(count, scope)
-        if options is not None and options.args.get("with_ties"):
-            if "ORDER BY" not in said:
-                raise SqlError(1062, "The TOP N WITH TIES clause is not allowed without a corresponding ORDER BY.")
-            return f"{said} FETCH FIRST ({many}) ROWS WITH TIES"
-        return f"{said} LIMIT {many}"
+        many = self.count(limit.args.get("count") if isinstance(limit, exp.Fetch) else limit.expression, scope)
+        if options is None or not options.args.get("with_ties"):
+            return f" LIMIT {many}"
+        if not ordered:
+            raise SqlError(1062, "The TOP N WITH TIES clause is not allowed without a corresponding ORDER BY.")
+        return f" FETCH FIRST ({many}) ROWS WITH TIES"
 
     def count(self, node: Any, scope: Scope) -> str:
         """Return a number of rows."""

@@ -13,10 +13,9 @@ from sqlglot import exp
 from sqlglot.dialects.tsql import TSQL
 from sqlglot.errors import ParseError
 from sqlglot.parsers.tsql import TSQLParser
-from sqlglot.tokens import Token, TokenType
 
 from resources.endpoints.mssql_emulator.engine import SqlError
-from resources.endpoints.mssql_emulator.tsql.tokens import Cursor, refused, word
+from resources.endpoints.mssql_emulator.tsql.tokens import Cursor, Token, TokenType, refused, word
 
 CALL = "\u200b"
 """Stands before the name of a function, invisible in messages, so that sqlglot does not know the function."""
@@ -25,7 +24,8 @@ _CASTS = {"CAST", "TRY_CAST"}
 _CONVERTS = {"CONVERT", "TRY_CONVERT"}
 _READ_BY_SQLGLOT = {"STRING_AGG", "CASE"}
 _NO_CALLS = {
-    *"EXISTS VALUES APPLY ANY ALL SOME IN AND OR NOT XOR LIKE IS UNION EXCEPT INTERSECT INSERT SET UPDATE".split()
+    *("EXISTS", "VALUES", "APPLY", "ANY", "ALL", "SOME", "IN", "AND", "OR", "NOT", "XOR", "LIKE", "IS"),
+    *("UNION", "EXCEPT", "INTERSECT", "INSERT", "SET", "UPDATE"),
 }
 _MARKED = {*TSQLParser.FUNCTIONS, *TSQLParser.FUNCTION_PARSERS, "LEFT", "RIGHT"} - _READ_BY_SQLGLOT - _NO_CALLS
 _MARKED |= _CASTS | _CONVERTS
@@ -134,7 +134,8 @@ def _parse(tokens: list[Token], text: str, line: int) -> exp.Expression:
         raise SqlError(191, "Some part of your SQL statement is nested too deeply.", severity=15, line=line) from None
     if len(found) != 1 or found[0] is None or isinstance(found[0], exp.Command):
         raise refused(tokens[0].text if tokens else "end of statement", line)
-    return found[0]
+    tree: exp.Expression = found[0]  # type: ignore[assignment]  # every node is one; sqlglot says so of most
+    return tree
 
 
 def parse_query(cursor: Cursor) -> exp.Query:
@@ -161,7 +162,8 @@ def parse_expression(cursor: Cursor) -> exp.Expression:
     select = _select(cursor, ["SELECT"])
     if len(select.expressions) != 1:
         raise refused(cursor.source(), cursor.line)
-    return select.expressions[0]
+    tree: exp.Expression = select.expressions[0]
+    return tree
 
 
 def variable(name: str) -> exp.Column:

@@ -8,9 +8,11 @@ from collections.abc import Iterator, Sequence
 
 from sqlglot.dialects.tsql import TSQL
 from sqlglot.errors import TokenError
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from resources.endpoints.mssql_emulator.engine import SqlError
+
+__all__ = ["STARTS", "Cursor", "Name", "Token", "TokenType", "checked_identifier", "refused", "tokenize", "word"]
 
 Name = tuple[str, ...]
 """The parts of a name, outermost first; a part left out (`db..t`) is empty."""

@@ -1,6 +1,7 @@
 """The types of T-SQL: how they are written, and what they are in PostgreSQL.
 
-Here live tables and pure functions; what operators make of types lives in `type_rules`. It may import `engine` and `tokens`.
+Here live tables and pure functions; what operators make of types lives in `type_rules`. It may import `engine` and
+`tokens`.
 
 Every type is a domain in the schema `tsql` named as T-SQL writes it, so that a column's declared type can be read back.
 Character types are domains over `bpchar`, the one type of PostgreSQL whose comparisons ignore trailing blanks, as `=`
@@ -81,17 +82,9 @@ def parse_type(text: str, default_length: int = 1) -> SqlType:
 
 def _typed(kind: Kind, arguments: list[str], default_length: int, line: int) -> SqlType:
     if kind in _LIMITS:
-        if arguments == ["MAX"] and kind in _WITH_MAX:
-            return SqlType(kind)
-        length = _number(arguments, 0, default_length, kind, line)
-        if not 1 <= length <= _LIMITS[kind] or len(arguments) > 1:
-            raise SqlError(131, f"The size ({length}) given to the type '{kind}' is not allowed.", line=line)
-        return SqlType(kind, length)
+        return _sized(kind, arguments, default_length, line)
     if kind is Kind.DECIMAL:
-        precision, scale = _number(arguments, 0, 18, kind, line), _number(arguments, 1, 0, kind, line)
-        if not 1 <= precision <= 38 or not 0 <= scale <= precision or len(arguments) > 2:
-            raise SqlError(2750, f"Precision {precision} with scale {scale} is no decimal.", line=line)
-        return SqlType(kind, precision=precision, scale=scale)
+        return _decimal(arguments, line)
     if kind in FRACTIONS:
         scale = _number(arguments, 0, 7, kind, line)
         if not 0 <= scale <= 7 or len(arguments) > 1:
@@ -102,6 +95,22 @@ def _typed(kind: Kind, arguments: list[str], default_length: int, line: int) -> 
     if arguments:
         raise SqlError(2716, f"Cannot specify a column width on data type {kind}.", line=line)
     return SqlType(kind)
+
+
+def _sized(kind: Kind, arguments: list[str], default_length: int, line: int) -> SqlType:
+    if arguments == ["MAX"] and kind in _WITH_MAX:
+        return SqlType(kind)
+    length = _number(arguments, 0, default_length, kind, line)
+    if not 1 <= length <= _LIMITS[kind] or len(arguments) > 1:
+        raise SqlError(131, f"The size ({length}) given to the type '{kind}' is not allowed.", line=line)
+    return SqlType(kind, length)
+
+
+def _decimal(arguments: list[str], line: int) -> SqlType:
+    precision, scale = (_number(arguments, place, default, Kind.DECIMAL, line) for place, default in ((0, 18), (1, 0)))
+    if not 1 <= precision <= 38 or not 0 <= scale <= precision or len(arguments) > 2:
+        raise SqlError(2750, f"Precision {precision} with scale {scale} is no decimal.", line=line)
+    return SqlType(Kind.DECIMAL, precision=precision, scale=scale)
 
 
 def _number(arguments: list[str], place: int, default: int, kind: Kind, line: int) -> int:
@@ -170,35 +179,32 @@ def domain_definition(type_: SqlType) -> str:
     return f"CREATE DOMAIN {domain(type_)} AS {base(type_)}{f' CONSTRAINT {check}' if check else ''}"
 
 
+_RANGES = {
+    Kind.BIT: "VALUE IN (0, 1)",
+    Kind.TINYINT: "VALUE BETWEEN 0 AND 255",
+    Kind.MONEY: "VALUE BETWEEN -922337203685477.5808 AND 922337203685477.5807",
+    Kind.REAL: "VALUE - VALUE = 0",  # neither NaN nor an infinity minus itself is 0
+    Kind.FLOAT: "VALUE - VALUE = 0",
+    Kind.DATE: "VALUE >= '0001-01-01' AND VALUE < '10000-01-01'",
+    Kind.DATETIME2: "VALUE >= '0001-01-01' AND VALUE < '10000-01-01'",
+    Kind.DATETIMEOFFSET: "VALUE >= '0001-01-01 00:00Z' AND VALUE < '10000-01-01 00:00Z'",
+    Kind.DATETIME: "VALUE >= '1753-01-01' AND VALUE < '10000-01-01'",
+    Kind.SMALLDATETIME: "VALUE = date_trunc('minute', VALUE)",
+}
+_SIZES = {
+    Kind.VARCHAR: "octet_length(VALUE) <= {0}",
+    Kind.NVARCHAR: "octet_length(VALUE) <= {0} OR tsql.units(VALUE) <= {0}",
+    Kind.VARBINARY: "octet_length(VALUE) <= {0}",
+    Kind.BINARY: "octet_length(VALUE) = {0}",
+}
+
+
 def _check(type_: SqlType) -> str:
-    length = type_.length
-    match type_.kind:
-        case Kind.BIT:
-            return f"{OUT_OF_RANGE} CHECK (VALUE IN (0, 1))"
-        case Kind.TINYINT:
-            return f"{OUT_OF_RANGE} CHECK (VALUE BETWEEN 0 AND 255)"
-        case Kind.MONEY:
-            return f"{OUT_OF_RANGE} CHECK (VALUE BETWEEN -922337203685477.5808 AND 922337203685477.5807)"
-        case Kind.REAL | Kind.FLOAT:  # neither NaN nor an infinity minus itself is 0
-            return f"{OUT_OF_RANGE} CHECK (VALUE - VALUE = 0)"
-        case Kind.DATE | Kind.DATETIME2:
-            return f"{OUT_OF_RANGE} CHECK (VALUE >= '0001-01-01' AND VALUE < '10000-01-01')"
-        case Kind.DATETIMEOFFSET:
-            return f"{OUT_OF_RANGE} CHECK (VALUE >= '0001-01-01 00:00Z' AND VALUE < '10000-01-01 00:00Z')"
-        case Kind.DATETIME:
-            return f"{OUT_OF_RANGE} CHECK (VALUE >= '1753-01-01' AND VALUE < '10000-01-01')"
-        case Kind.SMALLDATETIME:
-            return f"{OUT_OF_RANGE} CHECK (VALUE = date_trunc('minute', VALUE))"
-        case Kind.VARCHAR if length is not None:
-            return f"{TRUNCATED} CHECK (octet_length(VALUE) <= {length})"
-        case Kind.NVARCHAR if length is not None:
-            return f"{TRUNCATED} CHECK (octet_length(VALUE) <= {length} OR tsql.units(VALUE) <= {length})"
-        case Kind.VARBINARY if length is not None:
-            return f"{TRUNCATED} CHECK (octet_length(VALUE) <= {length})"
-        case Kind.BINARY:
-            return f"{TRUNCATED} CHECK (octet_length(VALUE) = {length})"
-        case _:
-            return ""
+    if type_.kind in _RANGES:
+        return f"{OUT_OF_RANGE} CHECK ({_RANGES[type_.kind]})"
+    if type_.kind in _SIZES and type_.length is not None:
+        return f"{TRUNCATED} CHECK ({_SIZES[type_.kind].format(type_.length)})"
+    return ""
 
 
 FIXED: tuple[SqlType, ...] = (

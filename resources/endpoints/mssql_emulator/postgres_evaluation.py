@@ -1,0 +1,146 @@
+"""What expressions, conditions and statements of a running batch mean: in PostgreSQL's words, and in values.
+
+Here live variables and what is looked up; the order of statements lives in `postgres_session`. It may import
+`postgres_statements`, `postgres_frame`, `engine` and `tsql`.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from functools import lru_cache
+from typing import Any
+
+from resources.endpoints.mssql_emulator.engine import Parameter, SqlError, SqlType
+from resources.endpoints.mssql_emulator.postgres_connection import Values
+from resources.endpoints.mssql_emulator.postgres_frame import Frame, bindings
+from resources.endpoints.mssql_emulator.postgres_statements import PostgresStatements
+from resources.endpoints.mssql_emulator.tsql import dml, program, types
+from resources.endpoints.mssql_emulator.tsql.batch import read_batch
+from resources.endpoints.mssql_emulator.tsql.concatenation import running_concatenation
+from resources.endpoints.mssql_emulator.tsql.convert import cast
+from resources.endpoints.mssql_emulator.tsql.ddl_sql import select_into
+from resources.endpoints.mssql_emulator.tsql.dml_sql import Manipulation
+from resources.endpoints.mssql_emulator.tsql.scope import Piece, Scope
+from resources.endpoints.mssql_emulator.tsql.statements import Said
+from resources.endpoints.mssql_emulator.tsql.tokens import refused, tokenize, word
+
+
+@lru_cache(maxsize=256)
+def read(text: str) -> program.Block:
+    """Return what a batch does; a text that was read lately is not read again. Raises SqlError 102."""
+    return read_batch(text)
+
+
+class PostgresEvaluation(PostgresStatements):
+    """Evaluates what a batch says."""
+
+    user = ""
+    """Who logged in."""
+
+    def describe(self, text: str, declared: Sequence[Parameter] = ()) -> list[Parameter]:
+        """Return the undeclared parameters of a statement with suggested types, in order. Raises SqlError.
+
+        A type is suggested by the column or the value that the parameter is assigned to or compared with, and is
+        nvarchar(4000) where nothing suggests one.
+        """
+        self.begin_batch()
+        given = {parameter.name.lower(): parameter.type for parameter in declared}
+        guesses: dict[str, SqlType | None] = {}
+        for token in tokenize(text):
+            name = token.text if word(token).startswith("@") and not token.text.startswith("@@") else ""
+            if name and name.lower() not in given:
+                guesses.setdefault(name, None)
+        frame = Frame(variables={name: (type_, None) for name, type_ in given.items()})
+        for statement in read(text).statements:
+            if isinstance(statement, program.Query | program.Selected | program.Writing):
+                with self.compiling(statement.line):
+                    says = self.says(frame)
+                    says.guesses = guesses
+                    self.translated(statement, says, frame)
+        return [Parameter(name, type_ or types.NVARCHAR_4000, None) for name, type_ in guesses.items()]
+
+    def says(self, frame: Frame) -> Manipulation:
+        """What says statements in PostgreSQL's SQL, for one statement."""
+        manipulation = Manipulation(self.catalog, frame.types())
+        manipulation.identity_insert = self.settings.identity_insert
+        return manipulation
+
+    def translated(self, statement: program.Statement, says: Manipulation, frame: Frame) -> Said:
+        """Return a query or writing statement in PostgreSQL's words. Raises SqlError."""
+        match statement:
+            case program.Query():
+                sql, columns = says.query(statement.tree, None, named=True)
+                return Said(sql, columns, rows=True, used=says.used, before=says.locks, verb="SELECT")
+            case program.Selected():
+                if statement.into[-1].startswith("#"):
+                    frame.temporary.append(statement.into[-1])
+                return select_into(says, statement.tree, statement.into)
+            case program.Writing(node=dml.Insert() as node):
+                return says.insert(node)
+            case program.Writing(node=dml.Change() as node):
+                return says.change(node)
+            case program.Writing(node=dml.Merge() as node):
+                return says.merge(node)
+            case _:
+                raise refused(type(statement).__name__, statement.line)
+
+    def compiling(self, line: int) -> AbstractContextManager[None]:
+        """What a statement's meaning is looked up in: an error there counts as the statement's."""
+        return self.guarded(writes=False, line=line)
+
+    def bindings(self, frame: Frame) -> Values:
+        """The values of every placeholder."""
+        return bindings(self, self.user, frame)
+
+    def evaluate(self, node: Any, frame: Frame, line: int, to: SqlType) -> str | None:
+        """Return the value of an expression as that type, in PostgreSQL's text form. Raises SqlError."""
+        with self.guarded(writes=False, line=line, verb="SELECT"):
+            says = self.says(frame)
+            piece = converted(says.value(node, Scope()), to)
+            return self.value(f"SELECT CAST({piece.sql} AS text)", self.bindings(frame))
+
+    def assign(self, statement: program.Declare | program.Assign, frame: Frame) -> None:
+        """Give a variable its value. Raises SqlError."""
+        name, line = statement.name, statement.line
+        if name not in frame.variables:
+            raise SqlError(137, f'Must declare the scalar variable "{name}".', severity=15, line=line)
+        type_, _ = frame.variables[name]
+        frame.variables[name] = (type_, self.evaluate(statement.value, frame, line, type_))
+
+    def holds(self, node: Any, frame: Frame, line: int) -> bool:
+        """Tell whether a condition holds. Raises SqlError."""
+        with self.guarded(writes=False, line=line, verb="SELECT"):
+            condition = self.says(frame).condition(node, Scope())
+            return self.value(f"SELECT CASE WHEN {condition} THEN '1' END", self.bindings(frame)) == "1"
+
+    def assigning(self, statement: program.Assigning, frame: Frame) -> None:
+        """SELECT @a = ...: the last row's values; without a row the variables keep theirs."""
+        for name in statement.names:
+            if name not in frame.variables:
+                raise SqlError(137, f'Must declare the scalar variable "{name}".', severity=15, line=statement.line)
+        tree = statement.tree.copy()
+        joined = running_concatenation(tree, statement.names)
+        if joined is not None:
+            tree = joined
+        with self.guarded(writes=False, line=statement.line, verb="SELECT"):
+            says = self.says(frame)
+            sql, columns = says.query(tree, None)
+            if columns is None:
+                raise refused("SELECT @variable = *", statement.line)
+            names = [f"c{place}" for place in range(len(columns))]
+            values = []
+            for name, column, variable in zip(names, columns, statement.names, strict=True):
+                piece = converted(Piece(name, column.type, null=column.null), frame.variables[variable][0])
+                values.append(f"CAST({piece.sql} AS text)")
+            whole = f"SELECT {', '.join(values)} FROM ({sql}) AS q ({', '.join(names)})"
+            rows = self.connection.execute(whole.encode(), self.bindings(frame)).fetchall()
+        self.rowcount = len(rows)
+        if rows:
+            for name, value in zip(statement.names, rows[-1], strict=True):
+                frame.variables[name] = (frame.variables[name][0], value)
+
+
+def converted(piece: Piece, to: SqlType) -> Piece:
+    """Return a value as a variable's type holds it; text is cut, as T-SQL cuts it there. Raises SqlError 102."""
+    if piece.type is None and not piece.null:
+        return Piece(f"CAST({piece.sql} AS {types.base(to)})", to)
+    return cast(piece, to)

@@ -1,0 +1,123 @@
+"""What operators make of values whose types are known: sums, comparisons, and alternatives made alike.
+
+Here lives what T-SQL's precedence of types asks for and PostgreSQL's operators do not do; the syntax tree is walked in
+`values`. It may import `scope`, `types`, `type_rules` and `convert`.
+"""
+
+from collections.abc import Mapping
+
+from resources.endpoints.mssql_emulator.engine import Kind, SqlError, SqlType
+from resources.endpoints.mssql_emulator.tsql import type_rules, types
+from resources.endpoints.mssql_emulator.tsql.convert import cast, string_bytes
+from resources.endpoints.mssql_emulator.tsql.scope import Catalog, Piece
+
+
+class Operators:
+    """Says operators; what a statement uses is collected here."""
+
+    def __init__(self, catalog: Catalog, variables: Mapping[str, SqlType]) -> None:
+        self.catalog = catalog
+        self.variables = variables
+        self.used: set[str] = set()
+        """Names of the placeholders in what was said: variables and GLOBALS."""
+        self.locks: list[str] = []
+        """Statements that take a table's lock before the statement runs."""
+        self.guesses: dict[str, SqlType | None] | None = None
+        """Types of undeclared parameters, where they are asked for; elsewhere such a parameter is an error."""
+
+    def placeholder(self, name: str, type_: SqlType) -> Piece:
+        """Return what stands for a variable's value."""
+        self.used.add(name)
+        return Piece(f"CAST(%({name})s AS {types.base(type_)})", type_)
+
+    def guess(self, piece: Piece, type_: SqlType | None) -> None:
+        """Note that an undeclared parameter is used as a value of this type."""
+        if piece.guess and self.guesses is not None and self.guesses.get(piece.guess) is None:
+            self.guesses[piece.guess] = type_
+
+    def concatenated(self, one: Piece, other: Piece) -> Piece:
+        """Return two strings as one."""
+        known = [piece.type for piece in (one, other) if piece.type]
+        unicode_ = any(type_.kind in types.UNICODE for type_ in known)
+        lengths = [type_.length for type_ in known]
+        longest = 4000 if unicode_ else 8000
+        total = None if None in lengths else min(longest, sum(length or 0 for length in lengths))
+        joined = f"CAST(CAST({one.sql} AS text) || CAST({other.sql} AS text) AS bpchar)"
+        return Piece(joined, SqlType(Kind.NVARCHAR if unicode_ else Kind.VARCHAR, total))
+
+    def arithmetic(self, operator: str, one: Piece, other: Piece) -> Piece:
+        """Return a sum, difference, product, quotient or remainder. Raises SqlError 402."""
+        one, other = self.like_each_other(one, other)
+        days = self._days(operator, one, other)
+        if days is not None:
+            return days
+        type_ = type_rules.arithmetic(operator, one.type, other.type)
+        if type_ is None and one.type and other.type:
+            raise SqlError(
+                402,
+                f"The data types {one.type.kind} and {other.type.kind} are incompatible in the {operator} operator.",
+            )
+        shown = "%%" if operator == "%" else operator
+        sql = f"({one.sql} {shown} {other.sql})"
+        if type_ is not None and type_.kind is Kind.DECIMAL:
+            if operator == "/":  # T-SQL cuts a quotient
+                sql = f"trunc(round({one.sql}, {type_.scale + 1}) / {other.sql}, {type_.scale})"
+            sql = f"CAST({sql} AS {types.base(type_)})"
+        elif type_ is not None and type_.kind in (Kind.MONEY, Kind.TINYINT):
+            sql = f"CAST({sql} AS {types.base(type_)})"
+        return Piece(sql, type_)
+
+    def _days(self, operator: str, one: Piece, other: Piece) -> Piece | None:
+        """A datetime and a number of days."""
+        if operator not in "+-" or one.type is None or other.type is None:
+            return None
+        if one.type.kind in types.LEGACY_TIMES and other.type.kind in types.NUMBERS:
+            return Piece(f"({one.sql} {operator} {other.sql} * interval '1 day')", one.type)
+        return None
+
+    def same(self, pieces: list[Piece]) -> list[Piece]:
+        """Return the alternatives of one value, made alike where T-SQL would and PostgreSQL would not."""
+        type_ = type_rules.combine(piece.type for piece in pieces if not piece.null)
+        if type_ is None:
+            return pieces
+        return [self.suited(piece, type_) for piece in pieces]
+
+    def suited(self, piece: Piece, type_: SqlType) -> Piece:
+        """Return the piece in the PostgreSQL type that values of `type_` have."""
+        if piece.null:
+            return Piece(f"CAST(NULL AS {types.base(type_)})", null=True)
+        if piece.type is None:
+            return piece
+        one, wanted = piece.type.kind, type_.kind
+        if one in types.STRINGS and wanted in types.STRINGS:
+            return Piece(f"CAST({piece.sql} AS bpchar)", piece.type) if piece.literal else piece
+        if one == wanted or (one in types.NUMBERS and wanted in types.NUMBERS):
+            return piece
+        return cast(piece, type_)
+
+    def compared(self, operator: str, one: Piece, other: Piece) -> str:
+        """Return the comparison of two values, trailing blanks of strings ignored."""
+        one, other = self.like_each_other(one, other)
+        return f"{one.sql} {operator} {other.sql}"
+
+    def like_each_other(self, one: Piece, other: Piece) -> tuple[Piece, Piece]:
+        """Return the operands of an operator, the string turned into the other's type, as T-SQL's precedence says."""
+        self.guess(one, other.type)
+        self.guess(other, one.type)
+        if one.literal and other.literal:
+            return Piece(f"CAST({one.sql} AS bpchar)", one.type), Piece(f"CAST({other.sql} AS bpchar)", other.type)
+        if one.type is None or other.type is None:
+            return one, other
+        if one.type.kind in types.STRINGS and other.type.kind not in types.STRINGS:
+            return self._operand(one, other.type), other
+        if other.type.kind in types.STRINGS and one.type.kind not in types.STRINGS:
+            return one, self._operand(other, one.type)
+        return one, other
+
+    def _operand(self, piece: Piece, type_: SqlType) -> Piece:
+        if type_.kind is Kind.DECIMAL:
+            return Piece(f"CAST(CAST({piece.sql} AS text) AS numeric)", type_)
+        if type_.kind in types.BINARIES:
+            assert piece.type is not None
+            return Piece(string_bytes(piece.sql, piece.type), type_)
+        return cast(piece, type_)
