@@ -21,8 +21,9 @@ from resources.registry import RESOURCES
 from tests.bench.bigquery_hops import BigQueryHops
 from tests.bench.hops import ClickHouseHops, PostgresHops
 from tests.bench.kafka_hops import KafkaHops
+from tests.bench.mssql_hops import MssqlHops
 
-MEASURED = (System.POSTGRES, System.CLICKHOUSE, System.KAFKA, System.BIGQUERY)
+MEASURED = (System.POSTGRES, System.CLICKHOUSE, System.KAFKA, System.BIGQUERY, System.MSSQL)
 
 Hops = Mapping[str, Callable[[], float]]
 
@@ -42,6 +43,9 @@ RATIOS = {
     "bigquery stage": "bigquery raw: one load job of the same Parquet file",
     "bigquery full load": "bigquery raw: one load job of the same Parquet file",
     "bigquery read back": "bigquery raw: one Storage Read session in its own types",
+    "mssql stage": "mssql raw: one bulk copy of rows in memory",
+    "mssql read": "mssql raw: one Arrow read of the driver",
+    "mssql write by fast_executemany": "mssql raw: one bulk copy of rows in memory",
 }
 """Each hop and its raw limit."""
 
@@ -77,7 +81,7 @@ def table(rows: int, median: Mapping[str, float]) -> list[str]:
 @click.option("--page", type=click.Path(path_type=Path), default=Path("docs/benchmarks.md"), show_default=True)
 def main(sizes: tuple[int, ...], rounds: int, page: Path) -> None:
     """Measure, and write the page."""
-    postgres, clickhouse, kafka, bigquery = (RESOURCES[system]() for system in MEASURED)
+    postgres, clickhouse, kafka, bigquery, mssql = (RESOURCES[system]() for system in MEASURED)
     at = {system: ENDPOINTS.endpoint(system) for system in MEASURED}
     lines = [
         "<!-- Written by `make bench`; changes by hand are lost. -->",
@@ -97,9 +101,10 @@ def main(sizes: tuple[int, ...], rounds: int, page: Path) -> None:
             second = ClickHouseHops(clickhouse, at[System.CLICKHOUSE], workload, run, first)
             third = KafkaHops(kafka, at[System.KAFKA], workload, run)
             fourth = BigQueryHops(bigquery, at[System.BIGQUERY], workload, run, first.source)
+            fifth = MssqlHops(mssql, at[System.MSSQL], workload, run)
             median: dict[str, float] = {}
             with first:
-                for hops in (first, second, third, fourth):
+                for hops in (first, second, third, fourth, fifth):
                     with hops if hops is not first else nullcontext():
                         median |= measure(hops.hops(), rounds)
             lines += table(workload.baseline.num_rows, median)

@@ -51,9 +51,12 @@ class BigQueryHops(SystemHops):
         }
 
     def load_job(self) -> float:
-        """Load a file that is in memory into the empty target by one job."""
+        """Load a file that is in memory into a fresh table by one job."""
         self.sink.drop(self.target)
         self.sink.create(self.target)
+        dialect = self.sink.dialect  # type: ignore[attr-defined]
+        columns = ", ".join(map(dialect.definition, self.workload.table.columns))
+        self._session.run(f"CREATE TABLE {dialect.relation(self.target.namespace, 'raw')} ({columns})")
         table = f"{self._session.client.project}.{self.target.namespace}.raw"
         config = bigquery.LoadJobConfig(source_format=bigquery.SourceFormat.PARQUET)
         self._file.seek(0)

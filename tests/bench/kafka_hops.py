@@ -62,7 +62,8 @@ class KafkaHops(SystemHops):
     def produce(self) -> float:
         """Produce payloads that are in memory to a fresh topic, and wait for every report."""
         topic = self._fresh()
-        producer, failures = self._cluster.producer(), []
+        producer, _ = self._cluster.producer()
+        failures: list[KafkaError] = []
 
         def report(error: KafkaError | None, _: Any) -> None:
             if error is not None:
