@@ -8,7 +8,7 @@ Source: MS-TDS 2.2.6.1 (https://learn.microsoft.com/openspecs/windows_protocols/
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
@@ -120,6 +120,12 @@ def _empty(columns: list[ResultColumn]) -> ResultSet:
     return ResultSet(tuple(columns), iter(()))
 
 
+def _into(info: TypeInfo, column: ResultColumn) -> TypeInfo:
+    """Return how values for a column are read: a client that writes XML as national text marks its byte order."""
+    document = column.type.kind is Kind.XML and info.sql.kind is Kind.NVARCHAR
+    return replace(info, sql=column.type) if document else info
+
+
 def read_rows(load: BulkLoad, packets: Iterator[bytes]) -> tuple[tuple[ResultColumn, ...], Iterator[pa.RecordBatch]]:
     """Read the head of a stream of rows; return its columns and what follows. Raises ProtocolError, SqlError 4816."""
     # The head is small, but a table of a thousand columns does not fit into one packet.
@@ -137,6 +143,7 @@ def read_rows(load: BulkLoad, packets: Iterator[bytes]) -> tuple[tuple[ResultCol
         reader, stream = _stream_columns(head)
     if len(stream) != len(load.columns):
         raise SqlError(4816, f"Invalid column count: {len(stream)} came, {len(load.columns)} were announced.")
+    stream = [_into(info, column) for column, info in zip(load.columns, stream, strict=True)]
     columns = tuple(
         ResultColumn(column.name, info.sql, column.nullable) for column, info in zip(load.columns, stream, strict=True)
     )
