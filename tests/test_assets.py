@@ -131,7 +131,7 @@ def test_the_loads_of_a_backfill_are_one_line_per_stage(defs, instance):
 @pytest.mark.parametrize(
     ("place", "shown"),
     [
-        ("/work/artifacts/report.html", dg.MetadataValue.path("/work/artifacts/report.html")),
+        ("/data/artifacts/report.html", dg.MetadataValue.path("/data/artifacts/report.html")),
         ("gs://bucket/a/report.html", dg.MetadataValue.url("https://storage.cloud.google.com/bucket/a/report.html")),
     ],
 )

@@ -24,7 +24,7 @@ SETTINGS: dict[str, str] = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "timezone": "UTC",
-    "max_connections": "100",
+    "max_connections": "300",
     "shared_buffers": "256MB",
     "jit": "off",
     # Change data capture. A slot that is never read must not fill the disk.

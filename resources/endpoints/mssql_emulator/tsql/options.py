@@ -24,7 +24,7 @@ _SWITCHES: dict[str, tuple[str, ...]] = {
     "CONCAT_NULL_YIELDS_NULL": ("ON",),
     "QUOTED_IDENTIFIER": ("ON",),
     "NUMERIC_ROUNDABORT": ("OFF",),
-    "CURSOR_CLOSE_ON_COMMIT": ("OFF",),
+    "CURSOR_CLOSE_ON_COMMIT": ("ON", "OFF"),  # there are no cursors that it could close
     "NOEXEC": ("OFF",),
     "PARSEONLY": ("OFF",),
     "NO_BROWSETABLE": ("OFF",),

@@ -1,0 +1,126 @@
+"""Clients that nobody here wrote work against the local SQL Server endpoint as they are: wire and engine together.
+
+Each of them makes a table, fills it its own way and reads it back; what is not installed is skipped with that reason.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+import sqlalchemy as sa
+from mssql_local import local_mssql
+
+from resources.endpoints.endpoint import Endpoint
+from resources.mssql import driver
+
+ROWS = [(1, "é 👍", Decimal("1.2500")), (2, None, Decimal("-0.0001")), (3, "a ", None)]
+CONNECTIONS = 200
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[Endpoint]:
+    with local_mssql() as endpoint:
+        if not endpoint.emulator:
+            pytest.skip("the tables of these tests lie in dbo: not in a database of somebody else's")
+        yield endpoint
+
+
+@pytest.fixture
+def created(endpoint: Endpoint) -> Iterator[str]:
+    """The name of an empty table."""
+    connection = driver.connect(endpoint, 5)
+    connection.execute("DROP TABLE IF EXISTS dbo.clients")
+    connection.execute("CREATE TABLE dbo.clients (id INT NOT NULL PRIMARY KEY, name NVARCHAR(20), n DECIMAL(18, 4))")
+    yield "dbo.clients"
+    connection.execute("DROP TABLE dbo.clients")
+    connection.close()
+
+
+def rows(endpoint: Endpoint, table: str) -> list[tuple]:
+    connection = driver.connect(endpoint, 5)
+    found = [tuple(row) for row in connection.execute(f"SELECT id, name, n FROM {table} ORDER BY id").fetchall()]
+    connection.close()
+    return found
+
+
+def test_pyodbc_inserts_one_by_one_and_in_bulk(endpoint: Endpoint, created: str) -> None:
+    connection = driver.connect(endpoint, 5)
+    connection.execute(f"INSERT INTO {created} VALUES (?, ?, ?)", ROWS[0])
+    cursor = connection.cursor()
+    cursor.fast_executemany = True
+    cursor.executemany(f"INSERT INTO {created} VALUES (?, ?, ?)", ROWS[1:])
+    connection.close()
+    assert rows(endpoint, created) == ROWS
+
+
+def test_mssql_python_copies_in_bulk(endpoint: Endpoint, created: str) -> None:
+    client = driver.load("mssql_python")
+    connection = client.connect(driver.settings(endpoint), autocommit=True)
+    assert connection.cursor().bulkcopy(created, ROWS)["rows_copied"] == len(ROWS)
+    connection.close()
+    assert rows(endpoint, created) == ROWS
+
+
+def test_freetds_inserts_in_a_transaction_and_rolls_one_back(endpoint: Endpoint, created: str) -> None:
+    pymssql = pytest.importorskip("pymssql")
+    connection = pymssql.connect(
+        server=endpoint.host,
+        port=str(endpoint.port),
+        user=endpoint.user,
+        password=endpoint.password,
+        database=endpoint.database,
+    )
+    cursor = connection.cursor()
+    cursor.executemany(f"INSERT INTO {created} VALUES (%s, %s, %s)", ROWS)
+    connection.commit()
+    cursor.execute(f"DELETE FROM {created}")
+    connection.rollback()
+    cursor.execute(f"SELECT id, name, n FROM {created} ORDER BY id")
+    assert cursor.fetchall() == ROWS
+    connection.close()
+
+
+def test_sqlalchemy_creates_reflects_and_queries_a_table(endpoint: Endpoint) -> None:
+    url = sa.URL.create("mssql+pyodbc", query={"odbc_connect": driver.odbc_settings(endpoint)})
+    engine, metadata = sa.create_engine(url), sa.MetaData(schema="dbo")
+    made = sa.Table(
+        "mapped",
+        metadata,
+        sa.Column("id", sa.Integer, sa.Identity(), primary_key=True),
+        sa.Column("name", sa.Unicode(20), nullable=False, unique=True),
+        sa.Column("n", sa.Numeric(18, 4)),
+        sa.Column("at", sa.DateTime, server_default=sa.func.sysutcdatetime()),
+    )
+    metadata.drop_all(engine)
+    metadata.create_all(engine)
+    try:
+        with engine.begin() as connection:
+            connection.execute(made.insert(), [{"name": name or "-", "n": n} for _, name, n in ROWS])
+        reflected = sa.Table("mapped", sa.MetaData(), schema="dbo", autoload_with=engine)
+        assert [(c.name, c.nullable) for c in reflected.columns] == [
+            ("id", False),
+            ("name", False),
+            ("n", True),
+            ("at", True),
+        ]
+        assert [c.name for c in reflected.primary_key] == ["id"]
+        assert (reflected.c.n.type.precision, reflected.c.n.type.scale) == (18, 4)
+        with engine.connect() as connection:
+            found = connection.execute(sa.select(reflected.c.id, reflected.c.name).order_by(reflected.c.id)).all()
+            (at,) = connection.execute(sa.select(sa.func.max(reflected.c.at))).one()
+        assert found == [(1, "é 👍"), (2, "-"), (3, "a ")]
+        assert abs((datetime.now(UTC).replace(tzinfo=None) - at).total_seconds()) < 3600
+    finally:
+        metadata.drop_all(engine)
+        engine.dispose()
+
+
+def test_two_hundred_connections_work_at_once(endpoint: Endpoint) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        connections = list(pool.map(lambda _: driver.connect(endpoint, 30), range(CONNECTIONS)))
+        answers = list(pool.map(lambda c: c.execute("SELECT @@TRANCOUNT + 1").fetchval(), connections))
+    for connection in connections:
+        connection.close()
+    assert answers == [1] * CONNECTIONS
