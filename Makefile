@@ -29,7 +29,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $(STAMP)
 
 run: $(STAMP)  ## certify every case that can run on local services; ends with the path of the report
-	$(BIN)/matrix run --run-mode mock_local $(ARGS)
+	$(BIN)/matrix run $(ARGS)
 
 test: $(STAMP)  ## the tests, with real embedded services
 	$(BIN)/python -m pytest $(ARGS)

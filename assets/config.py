@@ -25,7 +25,9 @@ class CaseConfig(dg.Config):
 
     run_mode: RunModeName = Field("mock_local", description="How far a case goes.")
     endpoints: str = Field(
-        "", description="`embedded`, `external` or `postgres=external,...`; empty: MATRIX_ENDPOINTS, else by run mode."
+        "",
+        description="`embedded`, `compose`, `external` or `postgres=external,...`; empty: MATRIX_ENDPOINTS, else by run"
+        " mode.",
     )
     rows: int = Field(_DEFAULT.rows, description="Ordinary rows of the baseline, at least 50.")
     changed_ratio: float = Field(_DEFAULT.changed_ratio, description="Share of the rows that changes, 0 to 1.")

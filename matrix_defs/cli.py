@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 import click
 from click.exceptions import NoArgsIsHelpError
+from dotenv import load_dotenv
 
 from matrix_defs.cases import CASES_BY_ID, EXCLUSIONS, Case, Exclusion
 from matrix_defs.cli_options import HISTORY, RunRequest, choice, choice_options, run_options, run_request
@@ -25,6 +26,7 @@ from matrix_defs.run_modes import RunMode, extras, profiles
 from matrix_defs.summary import Totals
 
 INTERRUPTED = 130
+ENV_FILE = ".env"
 
 Tick = Callable[[CaseResult], None]
 
@@ -215,6 +217,7 @@ def main() -> NoReturn:
     """Run the command. An error of usage is one line and exit code 2; an interrupt ends everything, exit code 130."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        _read_env_file()
         cli.main(standalone_mode=False)
     except NoArgsIsHelpError as error:
         _end(error.format_message(), 2)
@@ -224,6 +227,14 @@ def main() -> NoReturn:
     except (KeyboardInterrupt, click.Abort):
         _end("matrix: interrupted; services are stopped", INTERRUPTED)
     sys.exit(0)
+
+
+def _read_env_file() -> None:
+    """Take the variables of `.env` in the working folder, values as written. What the environment has already stays."""
+    try:
+        load_dotenv(ENV_FILE, interpolate=False)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{ENV_FILE} cannot be read: {getattr(error, 'strerror', 'it is not UTF-8')}") from None
 
 
 def _end(line: str, code: int) -> NoReturn:

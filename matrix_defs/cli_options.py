@@ -83,7 +83,7 @@ _RUN = (
         envvar="MATRIX_ENDPOINTS",
         default="",
         metavar="KIND",
-        help="Where services are found: embedded, external or postgres=external,... Default: by run mode.",
+        help="Where services are found: embedded, compose, external or postgres=external,... Default: by run mode.",
     ),
     click.option(
         "--engines",

@@ -1,7 +1,7 @@
 """The value that names a running service of a system, and what its starter hands over beside it.
 
-How a service is started lives in `embedded`, how a foreign one is found in `external`, who holds them in `registry`.
-It may import `matrix_defs` and the standard library.
+How a service is started lives in `embedded` and `compose`, how a foreign one is found in `external`, who holds them in
+`registry`. It may import `matrix_defs` and the standard library.
 """
 
 from collections.abc import Callable, Mapping

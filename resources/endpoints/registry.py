@@ -14,17 +14,24 @@ from typing import Any
 
 from matrix_defs.errors import SystemUnavailableError, UsageError
 from matrix_defs.systems import System
-from resources.endpoints import embedded, external
+from resources.endpoints import compose, embedded, external
 from resources.endpoints.endpoint import Endpoint, Kind, Running
 
 KINDS: dict[Kind, Callable[[System, Mapping[str, str]], Running]] = {
     "embedded": lambda system, _: embedded.start(system),
+    "compose": compose.start,
     "external": external.start,
 }
 """How an endpoint of each kind is had, given the variables that describe it."""
 
+_DESCRIBED: dict[Kind, Callable[[System, Mapping[str, str]], Endpoint]] = {
+    "compose": compose.settings,
+    "external": external.settings,
+}
+"""The kinds that variables describe, and what they say before anything is started or reached."""
+
 KIND_VARIABLE = "MATRIX_ENDPOINTS"
-"""`external` for every system, or `postgres=external,...` for the named ones; the others are embedded."""
+"""A kind for every system, or `postgres=external,kafka=compose` for the named ones; the others are embedded."""
 
 ALWAYS_EMBEDDED = frozenset({System.REST})
 """A foreign API cannot be seeded, so it is always the local service."""
@@ -73,8 +80,8 @@ class Endpoints:
     def status(self, environ: Mapping[str, str] = os.environ) -> list[dict[str, Any]]:
         """Return one row per system: what runs or would run, starting nothing. Raises UsageError as `kind_of` does.
 
-        `state` is `running`, `available` (embedded: can be started; external: described by the variables, not reached
-        yet) or `unavailable`, with `reason`; `address` is None unless known.
+        `state` is `running`, `available` (embedded, compose: can be started; external: described by the variables, not
+        reached yet) or `unavailable`, with `reason`; `address` is None unless known.
         """
         with self._lock:
             return [self._status(system, kind_of(system, environ), environ) for system in System]
@@ -94,7 +101,7 @@ class Endpoints:
                 raise SystemUnavailableError(self._refused[system, kind])
             if kind == "embedded":
                 return row | {"in_process": embedded.check(system).in_process}
-            return row | {"address": external.settings(system, environ).address}
+            return row | {"address": _DESCRIBED[kind](system, environ).address}
         except SystemUnavailableError as error:
             return row | {"state": "unavailable", "reason": str(error)}
 
@@ -151,8 +158,6 @@ def _key(system: System, kind: Kind) -> tuple[System, Kind]:
 
 
 def _start(system: System, kind: Kind, environ: Mapping[str, str]) -> Running:
-    if kind not in KINDS:
-        raise SystemUnavailableError(f"{system}: {kind} endpoints do not exist in this version")
     return KINDS[kind](system, environ)
 
 
