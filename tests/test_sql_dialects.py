@@ -13,7 +13,10 @@ from matrix_defs.ports import LoadTarget, Partitions, Step
 from matrix_defs.systems import System
 from matrix_defs.table import LogicalType
 from resources.bigquery.dialect import BigQueryDialect
+from resources.bigquery.resource import BigQueryResource
+from resources.kafka.resource import KafkaResource
 from resources.mssql.dialect import MssqlDialect
+from resources.mssql.resource import MssqlResource
 from resources.mssql.types import SHORT_TEXT
 from resources.plan_check import SqlPlanner
 from resources.planners import SQL_DIALECTS, TYPES
@@ -55,6 +58,11 @@ def test_every_statement_parses_in_its_own_dialect(system: System) -> None:
 @pytest.mark.parametrize("system", SQL_DIALECTS)
 def test_a_types_table_names_every_logical_type_in_order(system: System) -> None:
     assert list(TYPES[system]) == list(LogicalType)
+
+
+def test_a_system_declares_the_losses_of_its_types_table() -> None:
+    assert KafkaResource.losses == ("Kafka float64: NaN and the infinities become NULL: JSON has no such numbers",)
+    assert MssqlResource.losses == BigQueryResource.losses == ()
 
 
 @pytest.mark.parametrize("text", HARD_TEXTS)
