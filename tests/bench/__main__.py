@@ -87,7 +87,8 @@ def main(sizes: tuple[int, ...], rounds: int, page: Path) -> None:
         "<!-- Written by `make bench`; changes by hand are lost. -->",
         "# Benchmarks",
         "",
-        f"`make bench`, {datetime.now(UTC):%Y-%m-%d}, Python {sys.version.split()[0]}.",
+        f'`make bench ARGS="{" ".join(f"--rows {rows}" for rows in sizes)}"`, {datetime.now(UTC):%Y-%m-%d},'
+        f" Python {sys.version.split()[0]}.",
         f"Medians of {rounds} interleaved rounds.",
         *(f"{e.engine} {e.version}{', an emulator' if e.emulator else ''}." for e in at.values()),
         "The machine has 2 shared cores: compare ratios within one table, not seconds between tables.",
