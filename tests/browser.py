@@ -54,6 +54,12 @@ class Watched:
         return self.page
 
     @property
+    def fragment(self) -> str:
+        """The URL's part from `#` on, as the page itself has it: the driver's `page.url` follows it late."""
+        fragment: str = self.page.evaluate("location.hash")
+        return fragment
+
+    @property
     def foreign(self) -> list[str]:
         """What was requested besides the file itself."""
         return [url for url in self.requested if url not in (self.file.as_uri(), "about:blank", "data:,")]
