@@ -6,6 +6,7 @@ It may import `matrix_defs` and `resources`.
 
 import logging
 import os
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,6 +15,7 @@ from matrix_defs.cases import Case
 from matrix_defs.contract import check_case
 from matrix_defs.errors import SystemUnavailableError
 from matrix_defs.namespace import source_namespace
+from matrix_defs.requirements import DRIVER, REACHABLE, requirements
 from matrix_defs.result import CaseResult, Verdict
 from matrix_defs.run_modes import DEFAULT_ENDPOINTS, Engines, RunMode, RunSettings, systems
 from matrix_defs.runner import run_case
@@ -29,7 +31,10 @@ log = logging.getLogger(__name__)
 
 
 class Services:
-    """The systems of one run. Each is asked for its endpoint once, when first needed; a refusal is remembered."""
+    """The systems of one run. Each is asked once, when first needed, for its endpoint and what it offers.
+
+    Whether a case can run, and the reason where it cannot, is said here and nowhere else.
+    """
 
     def __init__(self, resources: Mapping[System, SystemResource], settings: RunSettings, endpoints: str = "") -> None:
         """Choose each system's kind of endpoint: by `endpoints`, else by MATRIX_ENDPOINTS, else by the run mode.
@@ -39,14 +44,16 @@ class Services:
         self.resources = resources
         self._settings = settings
         chosen = endpoints or os.environ.get(KIND_VARIABLE) or DEFAULT_ENDPOINTS.get(settings.run_mode, "")
-        self._kinds = {system: kind_of(system, {KIND_VARIABLE: chosen}) for system in System}
+        self.kinds = {system: kind_of(system, {KIND_VARIABLE: chosen}) for system in System}
         self._endpoints: dict[System, Endpoint | SystemUnavailableError] = {}
+        self._findings: dict[System, dict[str, str]] = {}
+        self._looking = threading.RLock()
 
     def endpoint(self, system: System) -> Endpoint:
         """Return the system's running service. Raises SystemUnavailableError with the reason where it cannot be had."""
         if system not in self._endpoints:
             try:
-                self._endpoints[system] = self.resources[system].endpoint(self._kinds[system])
+                self._endpoints[system] = self.resources[system].endpoint(self.kinds[system])
             except SystemUnavailableError as refusal:
                 self._endpoints[system] = refusal
         held = self._endpoints[system]
@@ -54,21 +61,66 @@ class Services:
             raise held
         return held
 
-    def refusal(self, case: Case) -> str:
-        """Return why the case cannot run here and now, in one line; empty if it can."""
-        if self._settings.run_mode is RunMode.MOCK_CONTRACT:
-            return ""
-        return "; ".join(filter(None, map(self._refusal, systems(case))))
+    def findings(self, system: System) -> Mapping[str, str]:
+        """Return by requirement why it is not met, in one line; empty where it is met. What was not asked is absent."""
+        with self._looking:
+            if system not in self._findings:
+                self._findings[system] = self._look(system)
+            return self._findings[system]
 
-    def _refusal(self, system: System) -> str:
+    def _look(self, system: System) -> dict[str, str]:
+        """Look at one thing after the other; behind a service that cannot be had nothing can be asked."""
+        resource = self.resources[system]
+        found = {DRIVER: "", **resource.check_here(self.kinds[system])}
+        if any(found.values()):
+            return found
         try:
             endpoint = self.endpoint(system)
+            facts = resource.check(endpoint)
         except SystemUnavailableError as refusal:
-            return _one_line(refusal)
-        if endpoint.emulator and self._settings.engines is Engines.REAL:
+            return found | {REACHABLE: _one_line(refusal)}
+        told = {name: _told(system, name, fact, endpoint) for name, fact in facts.items()}
+        return found | {REACHABLE: ""} | told
+
+    def absence(self, system: System) -> str:
+        """Return why the system cannot be had at all, in one line; empty where its service has answered."""
+        found = self.findings(system)
+        return "" if found.get(REACHABLE) == "" else "; ".join(filter(None, found.values()))
+
+    def unmet(self, case: Case) -> list[str]:
+        """Return why the case cannot run here and now, a line for each requirement that is not met."""
+        if self._settings.run_mode is RunMode.MOCK_CONTRACT:
+            return []
+        return [line for system in systems(case) for line in self._unmet(system, case) if line]
+
+    def refusal(self, case: Case) -> str:
+        """Return why the case cannot run here and now, in one line; empty if it can."""
+        return "; ".join(self.unmet(case))
+
+    def _unmet(self, system: System, case: Case) -> list[str]:
+        absence = self.absence(system)
+        if absence:
+            return [absence]
+        found = self.findings(system)
+        needed = [requirement.name for requirement in requirements(system) if requirement.needed(case)]
+        return [*(found.get(name, "") for name in needed), self._imitation(system)]
+
+    def _imitation(self, system: System) -> str:
+        """Return why the system's engine is none that was asked for; empty where it is one, or cannot be had."""
+        endpoint = self._endpoints.get(system)
+        if self._settings.engines is Engines.REAL and isinstance(endpoint, Endpoint) and endpoint.emulator:
             engine = f"{endpoint.engine} {endpoint.version}"
             return f"{system}: {engine} is an emulator, and only real engines were asked for (--engines real)"
         return ""
+
+
+def _told(system: System, name: str, fact: str, endpoint: Endpoint) -> str:
+    """Return the reason of a requirement that is not met: what is wrong and what to do about it; else nothing."""
+    if not fact:
+        return ""
+    requirement = next(requirement for requirement in requirements(system) if requirement.name == name)
+    line = " ".join(fact.split()).removeprefix(f"{system}: ")
+    return f"{system}: {line}; {requirement.remedy(**endpoint.names)}"
 
 
 def certify_all(cases: Iterable[Case], settings: RunSettings, services: Services, run: str) -> Iterator[CaseResult]:
@@ -134,8 +186,8 @@ def _run_on(case: Case, settings: RunSettings, services: Services, run: str) -> 
     table = build_workload(settings.workload).table
     return run_case(
         case,
-        source_resource.source(source_endpoint, source_namespace(run, case), table),
-        sink_resource.sink(sink_endpoint),
+        source_resource.own_source(source_endpoint, source_namespace(run, case), table),
+        sink_resource.own_sink(sink_endpoint),
         settings,
         run=run,
         endpoints={"source": source_endpoint.describe(), "sink": sink_endpoint.describe()},

@@ -40,6 +40,8 @@ class CaseConfig(dg.Config):
 
     jobs: int = Field(RunSettings.jobs, description="Cases under way at a time; each takes longer then.")
 
+    allow_rows: int = Field(RunSettings.allow_rows, description="Most rows that vendor_live takes.")
+
     def settings(self) -> RunSettings:
         """Return the validated settings. Raises UsageError for a value that no workload can have."""
         workload = WorkloadSpec(
@@ -49,7 +51,8 @@ class CaseConfig(dg.Config):
             wide_columns=self.wide_columns,
             seed=self.seed,
         )
-        return RunSettings(RunMode(self.run_mode), workload, self.keep_on_failure, Engines(self.engines), self.jobs)
+        engines, mode = Engines(self.engines), RunMode(self.run_mode)
+        return RunSettings(mode, workload, self.keep_on_failure, engines, self.jobs, self.allow_rows)
 
 
 def config_of(settings: RunSettings, endpoints: str) -> dict[str, Any]:
@@ -60,5 +63,6 @@ def config_of(settings: RunSettings, endpoints: str) -> dict[str, Any]:
         "keep_on_failure": settings.keep_on_failure,
         "engines": settings.engines.value,
         "jobs": settings.jobs,
+        "allow_rows": settings.allow_rows,
         **vars(settings.workload),
     }

@@ -18,7 +18,8 @@ from click.exceptions import NoArgsIsHelpError
 from dotenv import load_dotenv
 
 from matrix_defs.cases import CASES_BY_ID, EXCLUSIONS, Case, Exclusion
-from matrix_defs.cli_options import HISTORY, RunRequest, choice, choice_options, run_options, run_request
+from matrix_defs.cli_care import doctor_lines, leftover_line
+from matrix_defs.cli_options import ENDPOINTS, HISTORY, RunRequest, choice, choice_options, run_options, run_request
 from matrix_defs.errors import UsageError
 from matrix_defs.manifest import manifest as manifest_of
 from matrix_defs.result import CaseResult
@@ -165,6 +166,48 @@ def report(artifacts: str, run_mode: str | None, history: str) -> None:
     written = write_report(artifact_store(artifacts), RunMode(run_mode) if run_mode else None, history)
     for path in (written.page, written.junit, written.summary):
         click.echo(path)
+
+
+@cli.command()
+@run_options
+def doctor(**given: Any) -> None:
+    """Say what the selected cases need, whether it is here, and how to get it. Exit code 1: some cannot run."""
+    request = run_request(**given)
+    from matrix_defs import definitions
+
+    try:
+        found = definitions.look_at(request.cases, request.settings, request.endpoints)
+    finally:
+        definitions.stop_services()
+    if request.json:
+        click.echo(json.dumps(found))
+    else:
+        for line in doctor_lines(found):
+            click.echo(line)
+    sys.exit(1 if found["refusals"] else 0)
+
+
+@cli.command()
+@click.option("--older-than", default="24h", show_default=True, metavar="AGE", help="Such as 30m, 24h or 7d.")
+@click.option("--yes", is_flag=True, help="Drop what is listed; without it nothing is changed.")
+@ENDPOINTS
+def cleanup(older_than: str, yes: bool, endpoints: str) -> None:
+    """List what broken-off runs have left on your own services, and drop it. Exit code 1: something is left."""
+    from matrix_defs import definitions
+
+    search = definitions.leftovers(older_than, endpoints)
+    for remark in search.remarks:
+        click.echo(f"not searched: {remark}", err=True)
+    left = 0
+    for one in search.found:
+        name = (str(one.system), one.leftover.kind, one.leftover.name, one.age.total_seconds())
+        click.echo(leftover_line(*name, "found"))
+    for one, problem in definitions.remove(search.found) if yes else ():
+        left += bool(problem)
+        click.echo(f"{one.leftover.name}: {problem}" if problem else f"dropped {one.leftover.name}", err=bool(problem))
+    more = "" if yes or not search.found else ": --yes drops them"
+    click.echo(f"{len(search.found)} leftover(s) older than {older_than}{more}", err=True)
+    sys.exit(1 if left else 0)
 
 
 @cli.group()

@@ -50,6 +50,14 @@ HISTORY = click.option(
     help="Append one line per case and run to this file; the report then shows what changed.",
 )
 
+ENDPOINTS = click.option(
+    "--endpoints",
+    envvar="MATRIX_ENDPOINTS",
+    default="",
+    metavar="KIND",
+    help="Where services are found: embedded, compose, external or postgres=external,... Default: by run mode.",
+)
+
 _RUN = (
     click.option(
         "--rows", envvar="MATRIX_ROWS", default=_DEFAULT.rows, show_default=True, help="Rows of the baseline."
@@ -79,12 +87,13 @@ _RUN = (
         "--seed", envvar="MATRIX_SEED", default=_DEFAULT.seed, show_default=True, help="Seed of the workload."
     ),
     click.option(
-        "--endpoints",
-        envvar="MATRIX_ENDPOINTS",
-        default="",
-        metavar="KIND",
-        help="Where services are found: embedded, compose, external or postgres=external,... Default: by run mode.",
+        "--allow-rows",
+        envvar="MATRIX_ALLOW_ROWS",
+        default=RunSettings.allow_rows,
+        show_default=True,
+        help="Most rows that vendor_live takes.",
     ),
+    ENDPOINTS,
     click.option(
         "--engines",
         envvar="MATRIX_ENGINES",
@@ -160,7 +169,12 @@ def run_request(**given: Any) -> RunRequest:
     """Read the options. Raises UsageError for an unknown name and for a workload that cannot be."""
     workload = WorkloadSpec(**{field.name: given[field.name] for field in fields(WorkloadSpec)})
     settings = RunSettings(
-        RunMode(given["run_mode"]), workload, given["keep_on_failure"], Engines(given["engines"]), given["jobs"]
+        RunMode(given["run_mode"]),
+        workload,
+        given["keep_on_failure"],
+        Engines(given["engines"]),
+        given["jobs"],
+        given["allow_rows"],
     )
     return RunRequest(
         **_choice(given),

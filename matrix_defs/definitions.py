@@ -14,7 +14,10 @@ from pydantic import ValidationError
 from assets.case_inventory import case_inventory
 from assets.case_result import case_result
 from assets.certify import Services, certify
+from assets.cleanup import Search, older_than, search
+from assets.cleanup import remove as remove  # what `matrix cleanup --yes` calls
 from assets.config import config_of
+from assets.doctor import examine
 from assets.in_process import OnResult, ToldStore, run_in_process, sort_out
 from assets.instance import open_instance
 from assets.matrix_report import matrix_report
@@ -23,7 +26,7 @@ from matrix_defs.errors import UsageError
 from matrix_defs.jobs import CASE_RESULT, JOBS
 from matrix_defs.namespace import new_run
 from matrix_defs.result import CaseResult
-from matrix_defs.run_modes import RunSettings
+from matrix_defs.run_modes import RunMode, RunSettings
 from matrix_defs.systems import System
 from resources.artifacts import ArtifactStore
 from resources.docs import write_docs as write_docs  # what `matrix docs` calls
@@ -131,6 +134,16 @@ def services(settings: RunSettings, endpoints: str = "") -> Services:
     """Return the systems outside of a Dagster run. Raises UsageError for endpoints that do not exist."""
     resources = {system: system_resource(system, os.environ.__getitem__) for system in System}
     return Services(resources, settings, endpoints)
+
+
+def look_at(cases: Sequence[Case], settings: RunSettings, endpoints: str) -> dict[str, Any]:
+    """Return what `matrix doctor` finds, as JSON-able values. Raises UsageError for endpoints that do not exist."""
+    return examine(cases, settings, services(settings, endpoints)).to_json()
+
+
+def leftovers(age: str, endpoints: str) -> Search:
+    """Return what runs have left on external endpoints. Raises UsageError for an age or endpoints that cannot be."""
+    return search(services(RunSettings(RunMode.VENDOR_LIVE), endpoints), older_than(age))
 
 
 def share_services() -> list[str]:

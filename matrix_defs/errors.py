@@ -17,6 +17,10 @@ class SystemUnavailableError(MatrixError):
     """A system that the case needs cannot be had here and now. The case is `not_run` with this text as its reason."""
 
 
+class ForeignNameError(MatrixError):
+    """A name that is no case's own was about to be created, changed or dropped. Nothing was sent: a bug if raised."""
+
+
 class ReadError(MatrixError):
     """A source could not be read completely. The case is `failed`; no step of the load has run."""
 

@@ -1,6 +1,7 @@
 """Names of a case's own namespace: the only names that a case may create, change or drop.
 
-Here lives how they are made and read; dropping is each system's matter. It may import the standard library and `cases`.
+Here lives how they are made and read; dropping is each system's matter. It may import the standard library, `cases`
+and `errors`.
 """
 
 import re
@@ -8,6 +9,10 @@ import secrets
 from datetime import UTC, datetime
 
 from matrix_defs.cases import CASES_BY_ID, Case
+from matrix_defs.errors import ForeignNameError
+
+_DOCTOR = "doctor"
+"""Stands where a case id does, in the name of what is made only to see that it may be made."""
 
 _PATTERN = re.compile(r"m_(?P<second>[0-9a-f]{8})[0-9a-f]{4}_(?P<case_id>[a-z0-9_]+?)(_src)?")
 
@@ -28,12 +33,25 @@ def source_namespace(run: str, case: Case) -> str:
     return f"{sink_namespace(run, case)}_src"
 
 
+def doctor_namespace(run: str) -> str:
+    """Return the namespace of what is made, and dropped at once, to see that it may be made."""
+    return f"m_{run}_{_DOCTOR}"
+
+
 def started_at(namespace: str) -> datetime | None:
-    """Return the UTC second in which the namespace's run began; None if the name is not a case's namespace."""
+    """Return the UTC second in which the namespace's run began; None if the name is none that this module makes."""
     match = _PATTERN.fullmatch(namespace)
-    if match is None or match["case_id"] not in CASES_BY_ID:
+    if match is None or match["case_id"] not in (*CASES_BY_ID, _DOCTOR):
         return None
     return datetime.fromtimestamp(int(match["second"], 16), UTC)
+
+
+def require_own(namespace: str) -> None:
+    """Return if the name is one that this module makes. Raises ForeignNameError: anything else is somebody else's."""
+    if started_at(namespace) is None:
+        raise ForeignNameError(
+            f"{namespace!r} is no namespace of a case, m_<run>_<case_id>: nothing in it is created, changed or dropped"
+        )
 
 
 def began(run: str) -> datetime | None:

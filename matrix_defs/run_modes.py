@@ -49,7 +49,15 @@ class RunSettings:
     jobs: int = 1
     """How many cases are under way at a time. They share the machine, so that each takes longer."""
 
+    allow_rows: int = 100_000
+    """The most rows that `vendor_live` takes: what they cost, in time and money, is not ours."""
+
     def __post_init__(self) -> None:
+        if self.run_mode is RunMode.VENDOR_LIVE and self.workload.rows > self.allow_rows:
+            raise UsageError(
+                f"rows is {self.workload.rows}; vendor_live takes at most {self.allow_rows}:"
+                f" give fewer, or --allow-rows {self.workload.rows} if the services are yours to burden"
+            )
         if self.jobs < 1:
             raise UsageError(f"jobs is {self.jobs}; at least 1 case must be under way at a time")
 

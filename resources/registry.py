@@ -4,9 +4,11 @@ Here lives the list alone, and what stands in for a resource whose driver is not
 It may import `matrix_defs`, Dagster and the resource modules.
 """
 
+from collections.abc import Mapping
 from importlib import import_module
 
 from matrix_defs.errors import SystemUnavailableError
+from matrix_defs.requirements import DRIVER
 from matrix_defs.systems import FACTS, System
 from resources.endpoints.endpoint import Endpoint
 from resources.system import SystemResource
@@ -41,12 +43,14 @@ def _without_driver(of: System, package: str) -> type[SystemResource]:
 
         system = of
 
+        def check_here(self, kind: str) -> Mapping[str, str]:
+            """Say which package is missing."""
+            extra = ",".join(FACTS[of].extras)
+            return {DRIVER: f"{FACTS[of].label}: {package} is not installed; install integration-matrix[{extra}]"}
+
         def endpoint(self, kind: str) -> Endpoint:
             """Raise SystemUnavailableError: there is no driver to talk through."""
-            extra = ",".join(FACTS[of].extras)
-            raise SystemUnavailableError(
-                f"{FACTS[of].label}: {package} is not installed; install integration-matrix[{extra}]"
-            )
+            raise SystemUnavailableError(self.check_here(kind)[DRIVER])
 
     return WithoutDriver
 

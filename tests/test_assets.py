@@ -4,7 +4,7 @@ import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import dagster as dg
 import pytest
@@ -24,6 +24,8 @@ from matrix_defs.run_modes import RunMode, RunSettings
 from matrix_defs.systems import System
 from matrix_defs.workload import WorkloadSpec
 from resources.artifacts import ArtifactStore
+from resources.endpoints.endpoint import Endpoint
+from resources.system import SystemResource
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 KEY = dg.AssetKey(CASE_RESULT)
@@ -261,8 +263,10 @@ def test_the_kind_of_endpoint_is_the_runs_else_the_environments_else_the_modes(m
 def test_a_refusing_system_is_asked_once_for_all_cases_of_a_run():
     asked = []
 
-    class Refusing:
-        def endpoint(self, kind: str) -> None:
+    class Refusing(SystemResource):
+        system: ClassVar[System] = System.POSTGRES
+
+        def endpoint(self, kind: str) -> Endpoint:
             asked.append(kind)
             raise SystemUnavailableError("gone")
 

@@ -6,7 +6,6 @@ Cases into a sink in memory play every strategy; what a case does not show stand
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +14,7 @@ from mssql_local import Seeded, local_mssql
 
 from matrix_defs.cases import CASES, Case
 from matrix_defs.compare import digests
-from matrix_defs.errors import ReadError, SystemUnavailableError
+from matrix_defs.errors import ReadError
 from matrix_defs.memory_sink import MemorySink
 from matrix_defs.ports import DELETE, Change, Op, Partitions, Position, ReadEnd, ReadMode, ReadRequest, Scope, Window
 from matrix_defs.result import Verdict
@@ -182,16 +181,6 @@ class TestQueries:
         with pytest.raises(ReadError, match=r"^SQL Server, reading: [^\n]*Invalid object name[^\n]*$"):
             read(two, ReadMode.SNAPSHOT)
 
-    def test_a_database_without_snapshots_is_unavailable_with_the_statement_that_helps(
-        self, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        from resources.mssql.session import Session
-
-        monkeypatch.setattr(Session, "value", lambda self, text: 0)
-        source: Any = MssqlResource().source(endpoint, "m_nothing", SMALL)
-        with pytest.raises(SystemUnavailableError, match=r"ALTER DATABASE \[.*\] SET ALLOW_SNAPSHOT_ISOLATION ON$"):
-            source.seed(small())
-
 
 Event = tuple[str, int, str, str | None]
 
@@ -297,13 +286,6 @@ class TestChangeTracking:
         two.run("ALTER TABLE {t} DISABLE CHANGE_TRACKING")
         with pytest.raises(ReadError, match="not tracked"):
             changes(two, start)
-
-    def test_a_database_that_tracks_nothing_is_unavailable_with_the_statement_that_helps(
-        self, two: Seeded, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(two.source._session, "value", lambda text: None)
-        with pytest.raises(SystemUnavailableError, match=r"SET CHANGE_TRACKING = ON \(CHANGE_RETENTION = 2 DAYS\)$"):
-            first(two)
 
     def test_nothing_is_released_because_nothing_is_kept(self, two: Seeded) -> None:
         two.source.release(first(two))

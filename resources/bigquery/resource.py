@@ -4,14 +4,19 @@ Here live its settings and what is made of them; the work is done in `sink`, on 
 may import those and Dagster; Google's clients are imported when a sink is asked for.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from pydantic import Field
 
+from matrix_defs.errors import SystemUnavailableError
 from matrix_defs.ports import Sink
+from matrix_defs.requirements import DRIVER
 from matrix_defs.systems import FACTS, System
 from resources.bigquery.types import TYPES
-from resources.endpoints.endpoint import Endpoint
+from resources.endpoints.endpoint import Endpoint, Kind
+from resources.endpoints.needs import require
+from resources.own_names import Leftover
 from resources.system import SystemResource
 from resources.types_table import losses
 
@@ -32,6 +37,42 @@ class BigQueryResource(SystemResource):
     maximum_bytes_billed: int = Field(default=0, ge=0, description="Most bytes that one job may bill; 0 = no limit.")
     base_url: str = Field(default="https://bigquery.googleapis.com", description="Address of the REST interface.")
     grpc: str = Field(default="", description="host:port of an emulator's Storage Read interface; empty = Google's.")
+
+    def check_here(self, kind: Kind) -> Mapping[str, str]:
+        """Look for Google's clients, and for credentials where the service is one that asks for them."""
+        try:
+            require(self.system, "dagster_gcp")
+        except SystemUnavailableError as missing:
+            return {DRIVER: str(missing)}
+        if kind != "external" or not self.project or self.base_url.startswith("http://"):
+            return {DRIVER: ""}
+        from resources.bigquery.client import connect
+
+        options = {"project": self.project, "location": self.location, "base_url": self.base_url}
+        options |= {"credentials_file": self.credentials_file} if self.credentials_file else {}
+        try:
+            connect(Endpoint(self.system, kind, FACTS[self.system].label, "", options=options)).close()
+        except SystemUnavailableError as refusal:
+            return {DRIVER: "", "credentials": str(refusal)}
+        return {DRIVER: "", "credentials": ""}
+
+    def check(self, endpoint: Endpoint) -> Mapping[str, str]:
+        """Look whether datasets can be made and jobs run."""
+        from resources.bigquery import requirements
+
+        return requirements.check(endpoint)
+
+    def notes(self, endpoint: Endpoint, rows: int) -> Sequence[str]:
+        """Return what a case costs; an emulator bills nothing."""
+        from resources.bigquery import requirements
+
+        return () if endpoint.emulator else (requirements.cost(endpoint, rows),)
+
+    def find_leftovers(self, endpoint: Endpoint) -> Sequence[Leftover]:
+        """Return datasets."""
+        from resources.bigquery import leftovers
+
+        return leftovers.find(endpoint)
 
     def sink(self, endpoint: Endpoint) -> Sink:
         """Return BigQuery as a sink of one case."""

@@ -5,6 +5,7 @@ Dagster and the endpoints.
 """
 
 import threading
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, cast
 
 from clickhouse_connect.driver.exceptions import ClickHouseError
@@ -15,6 +16,7 @@ from matrix_defs.errors import SystemUnavailableError
 from matrix_defs.ports import Sink, Source
 from matrix_defs.systems import FACTS, System
 from matrix_defs.table import TableSpec
+from resources.clickhouse import leftovers, requirements
 from resources.clickhouse.server import Server, connect, explain
 from resources.clickhouse.sink import ClickHouseSink
 from resources.clickhouse.source import ClickHouseSource
@@ -22,6 +24,7 @@ from resources.clickhouse.types import TYPES
 from resources.endpoints import probe
 from resources.endpoints.endpoint import Endpoint, Kind
 from resources.endpoints.registry import ENDPOINTS
+from resources.own_names import Leftover
 from resources.system import SystemResource
 from resources.types_table import losses
 
@@ -40,6 +43,7 @@ class ClickHouseResource(SystemResource):
     password: str = Field(default="", description="Password of the user; give it as an EnvVar.")
     database: str = Field(default="default", description="Database to log in to; the cases make their own.")
     secure: bool = Field(default=False, description="Talk TLS.")
+    statement_seconds: int = Field(default=600, ge=1, description="Longest that the server lets one statement run.")
 
     _servers: dict[str, Server] = PrivateAttr(default_factory=dict)
 
@@ -58,9 +62,17 @@ class ClickHouseResource(SystemResource):
                 user=self.user,
                 password=self.password or None,
                 database=self.database,
-                options={"secure": str(self.secure).lower()},
+                options={"secure": str(self.secure).lower(), "statement_seconds": str(self.statement_seconds)},
             )
         )
+
+    def check(self, endpoint: Endpoint) -> Mapping[str, str]:
+        """Look at the version, and whether databases can be made."""
+        return requirements.check(self._server(endpoint), endpoint.version)
+
+    def find_leftovers(self, endpoint: Endpoint) -> Sequence[Leftover]:
+        """Return databases."""
+        return leftovers.find(self._server(endpoint))
 
     def source(self, endpoint: Endpoint, namespace: str, table: TableSpec) -> Source:
         """Return a table of a database as a source. Raises SystemUnavailableError where the server does not answer."""

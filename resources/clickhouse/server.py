@@ -20,6 +20,9 @@ from resources.endpoints.endpoint import Endpoint
 
 DRIVER_ERRORS = (ClickHouseError, pa.ArrowException)
 
+ANSWER_SECONDS = 30
+"""How much longer than the server may work on a statement its answer is waited for."""
+
 INSERT_BYTES = 64 << 20
 """Rows are inserted in blocks of about this size: one part each, and the most that is held in memory."""
 
@@ -102,6 +105,7 @@ def connect(endpoint: Endpoint) -> Server:
     if endpoint.in_process:
         path = endpoint.options["path"]
         return Server(clickhouse_connect.get_client(interface="chdb", path=path), _embedded_streams(path))
+    seconds = int(endpoint.options.get("statement_seconds", 0))
     client = clickhouse_connect.get_client(
         host=endpoint.host,
         port=endpoint.port or 0,
@@ -109,6 +113,8 @@ def connect(endpoint: Endpoint) -> Server:
         password=endpoint.password or "",
         database=endpoint.database or "default",
         secure=endpoint.options.get("secure") == "true",
+        settings={"max_execution_time": seconds} if seconds else None,
+        send_receive_timeout=seconds + ANSWER_SECONDS if seconds else 300,
         autogenerate_session_id=False,  # in a session only one query may run at a time
     )
     return Server(client, _http_streams(client))

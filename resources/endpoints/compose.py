@@ -26,7 +26,13 @@ START_SECONDS = 1800
 _HOST = "127.0.0.1"
 
 SETTLED: dict[System, Mapping[str, str]] = {
-    System.POSTGRES: {"host": _HOST, "user": "postgres", "database": "postgres", "sslmode": "disable"},
+    System.POSTGRES: {
+        "host": _HOST,
+        "user": "postgres",
+        "database": "postgres",
+        "sslmode": "disable",
+        "sslrootcert": "",
+    },
     System.MSSQL: {
         "host": _HOST,
         "user": "sa",

@@ -47,6 +47,11 @@ class Endpoint:
             return self.options["bootstrap_servers"]
         return f"{self.host}:{self.port}" if self.port else "in process"
 
+    @property
+    def names(self) -> dict[str, str | None]:
+        """Who logs in where, to be named in advice: user, database and project; None where the system has none."""
+        return {"user": self.user, "database": self.database, "project": self.options.get("project")}
+
     def describe(self) -> dict[str, Any]:
         """Return what results say of the endpoint: JSON-able, without a secret."""
         return {

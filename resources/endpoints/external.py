@@ -45,6 +45,8 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(System.POSTGRES, "password", "password of the role; unset = none is sent", secret=True),
     Variable(System.POSTGRES, "database", "database that the cases' schemas are made in", default="postgres"),
     Variable(System.POSTGRES, "sslmode", "TLS mode, as libpq names them", default="prefer", choices=_SSLMODES),
+    Variable(System.POSTGRES, "sslrootcert", "file of CA certificates that may sign the server's; verify-* needs it"),
+    Variable(System.POSTGRES, "statement_seconds", "longest that the server lets one statement run", default="600"),
     Variable(System.MSSQL, "host", "host name or address", required=True),
     Variable(System.MSSQL, "port", "TCP port", default="1433"),
     Variable(System.MSSQL, "user", "login that may create schemas and tables in the database", required=True),
@@ -62,12 +64,14 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         System.MSSQL, "cdc_mode", "how changes are read", default="change_tracking", choices=("change_tracking", "cdc")
     ),
+    Variable(System.MSSQL, "statement_seconds", "longest that one statement may run", default="600"),
     Variable(System.CLICKHOUSE, "host", "host name or address", required=True),
     Variable(System.CLICKHOUSE, "port", "port of the HTTP interface; often 8443 with TLS", default="8123"),
     Variable(System.CLICKHOUSE, "user", "user that may create databases", default="default"),
     Variable(System.CLICKHOUSE, "password", "password of the user; unset = an empty one", secret=True),
     Variable(System.CLICKHOUSE, "database", "database to log in to; the cases make their own", default="default"),
     Variable(System.CLICKHOUSE, "secure", "talk TLS", default="false", choices=("true", "false")),
+    Variable(System.CLICKHOUSE, "statement_seconds", "longest that the server lets one run", default="600"),
     Variable(System.KAFKA, "bootstrap_servers", "host:port of one broker or more, comma list", required=True),
     Variable(System.KAFKA, "security_protocol", "how brokers are spoken to", default="PLAINTEXT", choices=_PROTOCOLS),
     Variable(System.KAFKA, "sasl_mechanism", "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; needed with SASL"),
@@ -127,6 +131,10 @@ def settings(system: System, environ: Mapping[str, str] = os.environ) -> Endpoin
                 f"{system}: {variable.name} must be one of {', '.join(variable.choices)},"
                 f" not {values[variable.field]!r}"
             )
+    seconds = values.get("statement_seconds")
+    if seconds is not None and not (seconds.isascii() and seconds.isdigit() and int(seconds)):
+        name = f"MATRIX_{system.value.upper()}_STATEMENT_SECONDS"
+        raise SystemUnavailableError(f"{system}: {name} must be a whole number of seconds, 1 or more, not {seconds!r}")
     return Endpoint(
         system=system,
         kind="external",

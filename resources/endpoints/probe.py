@@ -26,24 +26,18 @@ def postgres(endpoint: Endpoint) -> Endpoint:
     require(endpoint.system, "psycopg")
     import psycopg
 
+    from resources.postgres import login
+
     try:
-        with psycopg.connect(
-            host=endpoint.host,
-            port=endpoint.port,
-            user=endpoint.user,
-            password=endpoint.password,
-            dbname=endpoint.database,
-            connect_timeout=CONNECT_SECONDS,
-            sslmode=endpoint.options.get("sslmode", "prefer"),
-        ) as connection:
+        with psycopg.connect(login.conninfo(endpoint, CONNECT_SECONDS)) as connection:
             version = connection.info.parameter_status("server_version") or "unknown"
     except psycopg.Error as error:
-        raise unavailable(endpoint, str(error)) from None
+        raise login.refused(endpoint, error) from None
     return replace(endpoint, version=version.split()[0])
 
 
 def mssql(endpoint: Endpoint) -> Endpoint:
-    """Return the endpoint with what answers there and what it lets the login do. Raises SystemUnavailableError.
+    """Return the endpoint with what answers there, and how partitions can change places. Raises SystemUnavailableError.
 
     The driver says of a server that is down no more than a number, so the port is knocked at first.
     """
@@ -63,14 +57,7 @@ def mssql(endpoint: Endpoint) -> Endpoint:
         ).fetchone()
         if "emulat" in banner.lower() or not banner.startswith("Microsoft "):
             return replace(endpoint, engine=banner.splitlines()[0].partition(" - ")[0], version=version, emulator=True)
-        granted = driver.granted(connection, ("CREATE SCHEMA", "CREATE TABLE", "ALTER ANY DATASPACE"))
-    missing = [name for name in ("CREATE SCHEMA", "CREATE TABLE") if name not in granted]
-    if missing:
-        raise SystemUnavailableError(
-            f"mssql: {endpoint.user} may not {' or '.join(missing)} in database {endpoint.database};"
-            f" run in it: ALTER ROLE db_ddladmin ADD MEMBER [{endpoint.user}]"
-        )
-    switch = "yes" if "ALTER ANY DATASPACE" in granted else "no"
+        switch = "yes" if driver.granted(connection, ["ALTER ANY DATASPACE"]) else "no"
     return replace(endpoint, version=version, options={**endpoint.options, "partition_switch": switch})
 
 

@@ -125,6 +125,11 @@ def kind_of(system: System, environ: Mapping[str, str] = os.environ) -> Kind:
                 f"{KIND_VARIABLE}: {item!r} is neither a kind ({', '.join(KINDS)}) nor SYSTEM=KIND"
                 f" with a system of {', '.join(System)}"
             )
+        if equals and kind != "embedded" and ALWAYS_EMBEDDED.issuperset(named):
+            raise UsageError(
+                f"{KIND_VARIABLE}: {item!r}: a foreign API cannot be seeded, so {name.strip()} is the local service in"
+                f" every run mode; leave it out"
+            )
         chosen |= dict.fromkeys(named, kind)
     return _key(system, chosen.get(system, "embedded"))[1]
 

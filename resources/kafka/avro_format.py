@@ -37,6 +37,7 @@ _MISSING, _INCOMPATIBLE = 404, 409
 """What a registry answers, as HTTP statuses."""
 
 _PARTS: tuple[Part, Part] = ("key", "value")
+_SUFFIXES = tuple(f"-{part}" for part in _PARTS)
 
 
 class AvroFormat:
@@ -101,6 +102,12 @@ class AvroFormat:
                     self._delete(subject, permanent=permanent)
             for known in [known for known in list(self._ids) if known[0] == subject]:
                 self._ids.pop(known, None)
+
+    def topics(self) -> list[str]:
+        """Return the topics that the registry has subjects of. Raises LoadError where it cannot be asked."""
+        with self._asking(LoadError, "Kafka: listing subjects"):
+            subjects = self._client.get_subjects()
+        return sorted({subject.rpartition("-")[0] for subject in subjects if subject.endswith(_SUFFIXES)})
 
     # ------------------------------------------------------------------ its parts
 

@@ -238,8 +238,11 @@ class Cluster:
 
     def topics(self, namespace: str) -> list[str]:
         """Return the names of the topics of a namespace, sorted; none where there is no such namespace."""
-        names = self._administration().list_topics(timeout=self._connect_seconds).topics
-        return sorted(name for name in names if name.startswith(f"{namespace}."))
+        return [name for name in self.all_topics() if name.startswith(f"{namespace}.")]
+
+    def all_topics(self) -> list[str]:
+        """Return the names of all topics, sorted."""
+        return sorted(self._administration().list_topics(timeout=self._connect_seconds).topics)
 
     def create(self, topics: Mapping[str, tuple[int, Mapping[str, str]]]) -> None:
         """Create topics, given partitions and settings of each, and wait until the brokers know them."""

@@ -50,6 +50,9 @@ class Format(Protocol):
     def forget(self, topic: str) -> None:
         """Remove what `prepare` left outside the topic; safe to call twice."""
 
+    def topics(self) -> list[str]:
+        """Return the topics of which `prepare` left something outside, sorted. Raises LoadError."""
+
 
 def bounded(payloads: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
     """Yield the payloads in parts of about READ_BYTES."""

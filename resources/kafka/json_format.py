@@ -49,6 +49,10 @@ class JsonFormat:
     def forget(self, topic: str) -> None:
         """Return at once: nothing is kept outside the topic."""
 
+    def topics(self) -> list[str]:
+        """None: nothing is kept outside the topics."""
+        return []
+
 
 def _rows(payloads: Sequence[bytes], wire: pa.Schema, columns: Sequence[Column]) -> list[pa.RecordBatch]:
     """Parse payloads end to end, a line end between them. Raises ValueError.

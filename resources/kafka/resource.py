@@ -5,6 +5,7 @@ work is done in `source` and `sink`. It may import those, Dagster and the endpoi
 """
 
 import threading
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 
 from dagster import InitResourceContext
@@ -14,11 +15,13 @@ from matrix_defs.ports import Sink, Source
 from matrix_defs.systems import FACTS, System
 from matrix_defs.table import TableSpec
 from resources.endpoints.endpoint import Endpoint
+from resources.kafka import leftovers, requirements
 from resources.kafka.client import Cluster
 from resources.kafka.formats import Format, make_format, types_of
 from resources.kafka.sink import KafkaSink
 from resources.kafka.source import KafkaSource
 from resources.kafka.types import TYPES
+from resources.own_names import Leftover
 from resources.system import SystemResource
 from resources.types_table import losses
 
@@ -55,6 +58,15 @@ class KafkaResource(SystemResource):
     def declared_losses(self) -> tuple[str, ...]:
         """Return what the chosen format cannot carry, in words."""
         return losses(FACTS[System.KAFKA].label, types_of(self.message_format))
+
+    def check(self, endpoint: Endpoint) -> Mapping[str, str]:
+        """Look whether topics can be made, and whether the registry answers where the format uses one."""
+        avro = self.message_format == "avro"
+        return requirements.check(self._cluster(endpoint), lambda: self._format(endpoint), with_registry=avro)
+
+    def find_leftovers(self, endpoint: Endpoint) -> Sequence[Leftover]:
+        """Return topics, and subjects where the format has such."""
+        return leftovers.find(self._cluster(endpoint), self._format(endpoint))
 
     def source(self, endpoint: Endpoint, namespace: str, table: TableSpec) -> Source:
         """Return a topic of keyed events as a source of one case."""

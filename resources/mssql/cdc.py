@@ -12,7 +12,7 @@ from contextlib import closing
 import pyarrow as pa
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from matrix_defs.errors import ReadError, SystemUnavailableError
+from matrix_defs.errors import ReadError
 from matrix_defs.ports import DELETE, OP, SEQ, UPSERT, Batch, Position, ReadEnd
 from matrix_defs.table import TableSpec
 from resources.mssql.dialect import MssqlDialect
@@ -33,7 +33,6 @@ class LogCapture:
 
     def __init__(self, session: Session, namespace: str, table: TableSpec) -> None:
         self._session = session
-        self._database = session.endpoint.database or ""
         self._namespace = namespace
         self._table = table
         self._relation = _DIALECT.relation(namespace, table.name)
@@ -43,7 +42,7 @@ class LogCapture:
     def read(self, position: Position | None) -> Batch:
         """Return the changes since the position, in commit order; without one a snapshot that no change precedes.
 
-        Raises SystemUnavailableError where the database captures no changes, ReadError where they are no longer held.
+        Raises ReadError where they are no longer held.
         """
         if position is None:
             self._begin()
@@ -59,11 +58,6 @@ class LogCapture:
         """Nothing: capture ends with the table."""
 
     def _begin(self) -> None:
-        if not self._session.value("SELECT is_cdc_enabled FROM sys.databases WHERE name = DB_NAME()"):
-            raise SystemUnavailableError(
-                f"mssql: database {self._database} captures no changes;"
-                " as a sysadmin run in it: EXEC sys.sp_cdc_enable_db"
-            )
         marks = _DIALECT.relation(self._namespace, "marks")
         if not self._session.value(f"SELECT OBJECT_ID({_DIALECT.literal(marks)})"):
             self._session.execute(f"CREATE TABLE {marks} ({_DIALECT.quote('mark')} BIGINT NOT NULL PRIMARY KEY)")

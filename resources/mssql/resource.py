@@ -4,16 +4,20 @@ Here live its settings and what is made of them; the work is done in `source` an
 for: pyodbc cannot be loaded everywhere. It may import those, `driver` and Dagster.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from pydantic import Field
 
+from matrix_defs.errors import SystemUnavailableError
 from matrix_defs.ports import Sink, Source
+from matrix_defs.requirements import DRIVER
 from matrix_defs.systems import FACTS, System
 from matrix_defs.table import TableSpec
-from resources.endpoints.endpoint import Endpoint
+from resources.endpoints.endpoint import Endpoint, Kind
 from resources.mssql import driver
 from resources.mssql.types import TYPES
+from resources.own_names import Leftover
 from resources.system import SystemResource
 from resources.types_table import losses
 
@@ -39,6 +43,29 @@ class MssqlResource(SystemResource):
     cdc_mode: str = Field(
         default="change_tracking", description="How changes are read: change_tracking (net) or cdc (every one)."
     )
+
+    statement_seconds: str = Field(default="600", description="Longest that one statement may run.")
+
+    def check_here(self, kind: Kind) -> Mapping[str, str]:
+        """Look for the drivers, and for the library that ODBC needs."""
+        try:
+            driver.load_all()
+            driver.odbc_driver()
+        except SystemUnavailableError as missing:
+            return {DRIVER: str(missing)}
+        return {DRIVER: ""}
+
+    def check(self, endpoint: Endpoint) -> Mapping[str, str]:
+        """Look at version and privileges, and at what a source needs."""
+        from resources.mssql import requirements
+
+        return requirements.check(endpoint)
+
+    def find_leftovers(self, endpoint: Endpoint) -> Sequence[Leftover]:
+        """Return schemas, and partition schemes and functions that have lost theirs."""
+        from resources.mssql import leftovers
+
+        return leftovers.find(endpoint)
 
     def source(self, endpoint: Endpoint, namespace: str, table: TableSpec) -> Source:
         """Return SQL Server as a source of one case. Raises SystemUnavailableError where a driver is missing."""

@@ -25,7 +25,7 @@ from resources.relay import Relay
 CONNECT_SECONDS = 10
 
 STATEMENT_SECONDS = 600
-"""How long the drivers wait for one statement before they cancel it."""
+"""How long the drivers wait for one statement before they have the server cancel it, unless the endpoint says."""
 
 LOCK_SECONDS = 60
 """How long the server lets a statement wait for a lock (error 1222). It has no limit for a statement as a whole."""
@@ -49,6 +49,7 @@ class Session:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
+        self._seconds = int(endpoint.options.get("statement_seconds", STATEMENT_SECONDS))
         self.writer = choose(endpoint.options.get("writer", "fastest"))
 
     @cached_property
@@ -63,13 +64,13 @@ class Session:
             connection = mssql_python.connect(driver.settings(self.endpoint), autocommit=True, timeout=CONNECT_SECONDS)
         except mssql_python.Error as error:
             raise unavailable(self.endpoint, driver.explain(error)) from None
-        connection.timeout = STATEMENT_SECONDS
+        connection.timeout = self._seconds
         return connection
 
     def connect(self) -> pyodbc.Connection:
         """A connection of the caller's own, in autocommit, to be closed by the caller."""
         connection = driver.connect(self.endpoint, CONNECT_SECONDS)
-        connection.timeout = STATEMENT_SECONDS
+        connection.timeout = self._seconds
         connection.execute(f"SET LOCK_TIMEOUT {LOCK_SECONDS * 1000}")
         return connection
 

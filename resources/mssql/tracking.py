@@ -10,7 +10,7 @@ from contextlib import closing
 
 import pyarrow as pa
 
-from matrix_defs.errors import ReadError, SystemUnavailableError
+from matrix_defs.errors import ReadError
 from matrix_defs.ports import DELETE, OP, SEQ, UPSERT, Batch, Position, ReadEnd
 from matrix_defs.table import TableSpec
 from resources.mssql.dialect import MssqlDialect
@@ -27,7 +27,6 @@ class ChangeTracking:
 
     def __init__(self, session: Session, namespace: str, table: TableSpec) -> None:
         self._session = session
-        self._database = session.endpoint.database or ""
         self._table = table
         self._relation = _DIALECT.relation(namespace, table.name)
         self._id = f"OBJECT_ID({_DIALECT.literal(self._relation)})"
@@ -35,7 +34,7 @@ class ChangeTracking:
     def read(self, position: Position | None) -> Batch:
         """Return the changes since the position; without one a snapshot consistent with the version it begins at.
 
-        Raises SystemUnavailableError where the database tracks no changes, ReadError where they are no longer held.
+        Raises ReadError where they are no longer held.
         """
         if position is None:
             self._begin()
@@ -51,12 +50,6 @@ class ChangeTracking:
         """Nothing: tracking ends with the table."""
 
     def _begin(self) -> None:
-        tracked = "SELECT 1 FROM sys.change_tracking_databases WHERE database_id = DB_ID()"
-        if not self._session.value(tracked):
-            raise SystemUnavailableError(
-                f"mssql: database {self._database} tracks no changes; run: "
-                f"ALTER DATABASE {_DIALECT.quote(self._database)} SET CHANGE_TRACKING = ON (CHANGE_RETENTION = 2 DAYS)"
-            )
         if not self._session.value(f"SELECT 1 FROM sys.change_tracking_tables WHERE object_id = {self._id}"):
             self._session.execute(f"ALTER TABLE {self._relation} ENABLE CHANGE_TRACKING")
 

@@ -12,12 +12,11 @@ import adbc_driver_manager
 import psycopg
 import pyarrow as pa
 from adbc_driver_postgresql import dbapi
-from psycopg.conninfo import make_conninfo
 
 from matrix_defs.errors import MatrixError, ReadError
 from matrix_defs.table import Column
 from resources.endpoints.endpoint import Endpoint
-from resources.endpoints.probe import unavailable
+from resources.postgres.login import conninfo, limits, refused
 from resources.postgres.types import from_driver, to_driver
 from resources.relay import Relay
 
@@ -35,21 +34,7 @@ class Session:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
-
-    def conninfo(self, **extra: str) -> str:
-        """The connection string, password included: for drivers only."""
-        endpoint = self._endpoint
-        given = {
-            "host": endpoint.host,
-            "port": endpoint.port,
-            "user": endpoint.user,
-            "password": endpoint.password,
-            "dbname": endpoint.database,
-            "sslmode": endpoint.options.get("sslmode"),
-            "connect_timeout": CONNECT_SECONDS,
-            "application_name": "integration-matrix",
-        }
-        return make_conninfo("", **{name: value for name, value in given.items() if value is not None}, **extra)
+        self._limits = limits(endpoint)
 
     @cached_property
     def sql(self) -> psycopg.Connection:
@@ -60,16 +45,24 @@ class Session:
     def arrow(self) -> dbapi.Connection:
         """The connection for Arrow, in autocommit."""
         try:
-            return dbapi.connect(self.conninfo(), autocommit=True)
+            connection = dbapi.connect(conninfo(self._endpoint, CONNECT_SECONDS), autocommit=True)
         except adbc_driver_manager.Error as error:
-            raise unavailable(self._endpoint, str(error)) from None
+            raise refused(self._endpoint, error) from None
+        if self._limits:
+            with connection.cursor() as cursor:
+                cursor.execute(self._limits)
+        return connection
 
     def connect(self, *, autocommit: bool = False, **extra: str) -> psycopg.Connection:
         """A connection of the caller's own, to be closed by the caller; `extra` are words of the connection string."""
         try:
-            return psycopg.connect(self.conninfo(**extra), autocommit=autocommit)
+            connection = psycopg.connect(conninfo(self._endpoint, CONNECT_SECONDS, **extra), autocommit=True)
         except psycopg.OperationalError as error:
-            raise unavailable(self._endpoint, str(error)) from None
+            raise refused(self._endpoint, error) from None
+        if self._limits:
+            connection.execute(self._limits)
+        connection.autocommit = autocommit
+        return connection
 
     def close(self) -> None:
         """Close what is open; safe to call twice."""

@@ -19,7 +19,8 @@ from matrix_defs.strategies import STRATEGIES
 from matrix_defs.workload import Workload
 from resources.clickhouse.dialect import ClickHouseDialect
 from resources.endpoints.endpoint import Endpoint
-from resources.postgres.session import Session
+from resources.postgres.login import conninfo
+from resources.postgres.session import CONNECT_SECONDS, Session
 
 Hop = Callable[[], float]
 FULL = STRATEGIES["full_refresh"]
@@ -142,7 +143,7 @@ class PostgresHops(SystemHops):
         assert spec is not None
         assert spec.origin is not None
         psql = Path(spec.origin).parent / "pginstall" / "bin" / "psql"
-        command = [str(psql), self._session.conninfo(), "-qc"]
+        command = [str(psql), conninfo(self._session._endpoint, CONNECT_SECONDS), "-qc"]
 
         def work() -> None:
             out = [*command, f"COPY {self._table} TO STDOUT (FORMAT BINARY)"]

@@ -1,0 +1,91 @@
+"""Looking whether BigQuery offers what cases need, and what they will cost there.
+
+Here live the questions; what each requirement means and how it is met is said in `matrix_defs.requirements`. It may
+import `client`, `session`, `dialect`, the pure words and the endpoint.
+"""
+
+from collections.abc import Mapping
+from contextlib import closing, suppress
+
+from google.cloud import bigquery
+
+from matrix_defs.namespace import doctor_namespace, new_run
+from matrix_defs.ports import LoadTarget
+from matrix_defs.workload import WorkloadSpec, build_workload
+from resources.bigquery.client import DRIVER_ERRORS, RETRY, connect, explain
+from resources.bigquery.dialect import BigQueryDialect
+from resources.bigquery.session import CALL_SECONDS, Session
+from resources.endpoints.endpoint import Endpoint
+
+LEAST_BILLED = 10 * 1024**2
+"""Bytes that a query is billed for each table that it names, however few it reads
+(https://cloud.google.com/bigquery/pricing#on_demand_pricing).
+"""
+
+STATEMENTS = 30
+"""About as many statements as the loads of one case bill for; DDL, load jobs, copy jobs and reads bill none."""
+
+SAMPLE_ROWS = 1000
+
+
+def check(endpoint: Endpoint) -> Mapping[str, str]:
+    """Return by requirement what is wrong. Raises SystemUnavailableError where there are no credentials."""
+    with closing(connect(endpoint)) as client:
+        return {"create_dataset": _create_dataset(client), "run_jobs": _run_jobs(client)}
+
+
+def _create_dataset(client: bigquery.Client) -> str:
+    """Create one and drop it: the account's roles and the organisation's policies have a say in it."""
+    name = doctor_namespace(new_run())
+    try:
+        client.create_dataset(name, retry=RETRY, timeout=CALL_SECONDS)
+        client.delete_dataset(name, delete_contents=True, not_found_ok=True, retry=RETRY, timeout=CALL_SECONDS)
+    except DRIVER_ERRORS as error:
+        return explain(error)
+    return ""
+
+
+def _run_jobs(client: bigquery.Client) -> str:
+    """Have the service check a query without running it, which bills nothing."""
+    try:
+        _dry_run(client, "SELECT 1")
+    except DRIVER_ERRORS as error:
+        return explain(error)
+    return ""
+
+
+def _dry_run(client: bigquery.Client, query: str) -> int:
+    """Return how many bytes the query would read."""
+    config = bigquery.QueryJobConfig(dry_run=True, use_query_cache=False)
+    return int(client.query(query, config, retry=RETRY, job_retry=None, timeout=CALL_SECONDS).total_bytes_processed)
+
+
+def cost(endpoint: Endpoint, rows: int) -> str:
+    """Return about how much a case of that many rows bills, in words.
+
+    A sample of the rows is loaded, which is free, and a query of all of them is run dry; then the sample is dropped.
+    """
+    target = LoadTarget(doctor_namespace(new_run()), build_workload(WorkloadSpec(rows=SAMPLE_ROWS)).table)
+    sample, dialect = build_workload(WorkloadSpec(rows=SAMPLE_ROWS)).baseline, BigQueryDialect()
+    with closing(Session(endpoint)) as session:
+        try:
+            session.run(dialect.script(dialect.create_namespace(target.namespace)))
+            try:
+                session.run(dialect.script(dialect.create_target(target)))
+                session.load(target.namespace, target.table.name, target.table.columns, sample.to_batches())
+                read = _dry_run(session.client, f"SELECT * FROM {dialect.table(target)}")
+            finally:
+                with suppress(*DRIVER_ERRORS):
+                    session.run(dialect.script(dialect.drop_namespace(target.namespace)))
+        except DRIVER_ERRORS as error:
+            return f"what a case costs is not known: {explain(error)}"
+    scan = read * rows // sample.num_rows
+    billed = STATEMENTS * 2 * max(scan, LEAST_BILLED)
+    limit = int(endpoint.options.get("maximum_bytes_billed") or 0)
+    capped = f"at most {_size(limit)} a job" if limit else "no limit a job: set MATRIX_BIGQUERY_MAXIMUM_BYTES_BILLED"
+    about = f"{rows} rows are {_size(scan)}, so a case bills about {_size(billed)} of on-demand queries"
+    return f"by a dry run {about}; {capped}"
+
+
+def _size(number: int) -> str:
+    return f"{number / 1024**3:.1f} GiB" if number >= 1024**3 else f"{number / 1024**2:.0f} MiB"
