@@ -139,3 +139,10 @@ def test_a_runner_that_goes_astray_fails_its_case_and_nothing_else(postgres_endp
     assert result.verdict is Verdict.FAILED
     assert f"'{VICTIM}' is no namespace of a case" in result.reason
     assert warehouse.execute(f"SELECT id FROM {VICTIM}.orders").fetchall() == [(7,)]
+
+
+def test_what_is_listed_as_left_behind_is_a_cases_own(postgres_endpoint, warehouse):
+    resource = PostgresResource()
+    names = {left.name for left in resource.find_leftovers(postgres_endpoint)}
+    assert {VICTIM, "public"} <= names
+    assert all(left.began for left in resource.leftovers(postgres_endpoint))
