@@ -14,10 +14,11 @@ import jsonschema
 import pytest
 import yaml
 
+from matrix_defs.requirements import requirements
 from matrix_defs.systems import System
 from resources.endpoints import embedded_postgres, external
 from resources.endpoints.compose import FILE, SETTLED
-from resources.mssql import cdc, source, tracking, types
+from resources.mssql import types
 
 TEXT = FILE.read_text()
 DOCUMENT: dict[str, Any] = yaml.safe_load(TEXT)
@@ -114,7 +115,8 @@ def test_what_the_file_does_not_settle_is_how_to_get_in_and_how_to_work() -> Non
     left = {(system, field) for system in SETTLED for field in own(system) if field not in SETTLED[system]}
     login = {(s, f) for s in (System.POSTGRES, System.MSSQL, System.CLICKHOUSE) for f in ("port", "password")}
     how = {(System.MSSQL, "writer"), (System.MSSQL, "cdc_mode"), (System.KAFKA, "message_format")}
-    assert left == login | how
+    limits = {(s, "statement_seconds") for s in (System.POSTGRES, System.MSSQL, System.CLICKHOUSE)}
+    assert left == login | how | limits
 
 
 class TestPostgres:
@@ -158,15 +160,16 @@ class TestSqlServer:
         assert f"CREATE DATABASE {SETTLED[System.MSSQL]['database']};" in self.setup
 
     @pytest.mark.parametrize(
-        ("module", "statement"),
+        ("requirement", "statement"),
         [
-            (source, "SET ALLOW_SNAPSHOT_ISOLATION ON"),
-            (tracking, "SET CHANGE_TRACKING = ON (CHANGE_RETENTION = 2 DAYS)"),
-            (cdc, "EXEC {}sys.sp_cdc_enable_db"),
+            ("snapshot_isolation", "SET ALLOW_SNAPSHOT_ISOLATION ON"),
+            ("change_tracking", "SET CHANGE_TRACKING = ON (CHANGE_RETENTION = 2 DAYS)"),
+            ("change_data_capture", "EXEC {}sys.sp_cdc_enable_db"),
         ],
     )
-    def test_what_the_source_asks_of_a_database_is_done(self, module: Any, statement: str) -> None:
-        assert statement.format("") in inspect.getsource(module)
+    def test_what_the_source_asks_of_a_database_is_done(self, requirement: str, statement: str) -> None:
+        (asked,) = (one for one in requirements(System.MSSQL) if one.name == requirement)
+        assert statement.format("") in asked.remedy()
         assert statement.format("matrix.") in self.setup
 
     def test_it_is_healthy_only_once_that_is_done(self) -> None:
