@@ -256,6 +256,7 @@ _BY_STATE: dict[str, Callable[[psycopg.Error, Circumstances], Said]] = {
     "42803": _with_cause(8120, "A column is not contained in either an aggregate function or the GROUP BY clause."),
     "42804": _with_cause(206, "Operand type clash."),
     "42883": _with_cause(402, "The data types are incompatible in an operator or function."),
+    "42725": _with_cause(402, "The data types are incompatible in an operator or function."),
     "42846": _with_cause(529, "Explicit conversion is not allowed."),
     "42601": _with_cause(102, "Incorrect syntax."),
     "428C9": _fixed(

@@ -28,7 +28,8 @@ class Windowed(Call):
 
 Handler = Callable[[Call, str], Piece]
 _AGGREGATES: dict[str, Handler] = {}
-_RANKINGS: dict[str, Handler] = {}
+_RANKINGS: dict[str, tuple[int, int, Handler]] = {}
+"""By name: the least and the greatest number of arguments, and what says the call."""
 
 
 def _aggregate(*names: str) -> Callable[[Handler], Handler]:
@@ -102,9 +103,9 @@ def _spread(call: Call, over: str) -> Piece:
     return Piece(f"{names[call.name]}({distinct}CAST({piece.sql} AS double precision)){over}", types.FLOAT)
 
 
-def _ranking(*names: str) -> Callable[[Handler], Handler]:
+def _ranking(*names: str, least: int = 0, most: int = 0) -> Callable[[Handler], Handler]:
     def enter(handler: Handler) -> Handler:
-        _RANKINGS.update(dict.fromkeys(names, handler))
+        _RANKINGS.update(dict.fromkeys(names, (least, max(least, most), handler)))
         return handler
 
     return enter
@@ -112,12 +113,10 @@ def _ranking(*names: str) -> Callable[[Handler], Handler]:
 
 @_ranking("ROW_NUMBER", "RANK", "DENSE_RANK")
 def _rank(call: Call, over: str) -> Piece:
-    if call.nodes:
-        raise call.wrong()
     return Piece(f"{call.name.lower()}(){over}", types.BIGINT)
 
 
-@_ranking("NTILE")
+@_ranking("NTILE", least=1)
 def _ntile(call: Call, over: str) -> Piece:
     return Piece(f"CAST(ntile({call.number(0)}){over} AS bigint)", types.BIGINT)
 
@@ -127,7 +126,7 @@ def _share(call: Call, over: str) -> Piece:
     return Piece(f"{call.name.lower()}(){over}", types.FLOAT)
 
 
-@_ranking("LAG", "LEAD")
+@_ranking("LAG", "LEAD", least=1, most=3)
 def _neighbour(call: Call, over: str) -> Piece:
     piece = call.arg(0)
     given = [f"CAST({piece.sql} AS bpchar)" if piece.literal else piece.sql]
@@ -142,7 +141,7 @@ def _neighbour(call: Call, over: str) -> Piece:
     return Piece(f"{call.name.lower()}({', '.join(given)}){over}", piece.type)
 
 
-@_ranking("FIRST_VALUE", "LAST_VALUE")
+@_ranking("FIRST_VALUE", "LAST_VALUE", least=1)
 def _edge(call: Call, over: str) -> Piece:
     piece = call.arg(0)
     return Piece(f"{call.name.lower()}({piece.sql}){over}", piece.type)
@@ -171,9 +170,11 @@ def windowed(says: Expressions, node: exp.Window, scope: Scope) -> Piece:
     if isinstance(called, exp.GroupConcat) or not isinstance(called, exp.Anonymous):
         raise refused(f"{called.sql('tsql')[:40]} OVER")
     name = bare_call(called)
-    handler = _AGGREGATES.get(name) or _RANKINGS.get(name)
+    least, most, handler = _RANKINGS.get(name) or (1, 1, _AGGREGATES.get(name))
     if handler is None:
         raise refused(f"{name} OVER")
+    if not least <= len(called.expressions) <= most:
+        raise SqlError(174, f"The {name} function requires {least} argument(s).", severity=15)
     order = node.args.get("order")
     if name in _RANKINGS and order is None:
         raise SqlError(4112, f"The function '{name}' must have an OVER clause with ORDER BY.", severity=15)

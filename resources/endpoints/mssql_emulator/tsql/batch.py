@@ -71,6 +71,8 @@ def _one(cursor: Cursor) -> Statement:
 
 def _statement(cursor: Cursor) -> Iterator[Statement]:
     line, first = cursor.line, cursor.word()
+    if first == "INSERT" and cursor.word(1) == "BULK":
+        raise refused("INSERT BULK, whose rows follow in packets of their own", line)
     if first in _DML or first == "WITH":
         yield _query_or_writing(_part(cursor), line)
     elif first in _READERS:

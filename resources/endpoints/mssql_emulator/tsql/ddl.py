@@ -166,13 +166,23 @@ def read_column(cursor: Cursor) -> ColumnDefinition:
         elif cursor.accept("NULL"):
             nullable = True
         elif cursor.accept("IDENTITY"):
-            seed = [int(part.source()) for part in cursor.wrapped().split()] if cursor.word() == "(" else [1, 1]
-            identity = (seed[0], seed[1])
+            identity = _identity(cursor)
         elif cursor.word() in CONSTRAINT_WORDS or cursor.word() == "REFERENCES":
             constraints.append(read_constraint(cursor, name))
         else:
             raise cursor.wrong()
     return ColumnDefinition(name, type_, nullable, identity, tuple(constraints))
+
+
+def _identity(cursor: Cursor) -> tuple[int, int]:
+    if cursor.word() != "(":
+        return 1, 1
+    inside = cursor.wrapped()
+    seed = inside.integer()
+    inside.expect(",")
+    step = inside.integer()
+    inside.end()
+    return seed, step
 
 
 def read_constraint(cursor: Cursor, column: str = "") -> Constraint:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlglot import exp
 
+from resources.endpoints.mssql_emulator.tsql.reserved import RESERVED
 from resources.endpoints.mssql_emulator.tsql.syntax import CALL
 from resources.endpoints.mssql_emulator.tsql.tokens import refused
 
@@ -21,6 +22,12 @@ def parts(node: Any, *known: str) -> None:
             shown = value[0] if isinstance(value, list) else value
             what = shown.sql("tsql") if isinstance(shown, exp.Expression) else name.strip("_").upper()
             raise refused(f"{name.strip('_').upper()} {what}"[:80])
+
+
+def unreserved(identifier: Any) -> None:
+    """Refuse a reserved word as a name that is not quoted."""
+    if identifier is not None and not identifier.args.get("quoted") and identifier.name.upper() in RESERVED:
+        raise refused(identifier.name)
 
 
 def collated(name: str) -> None:

@@ -22,7 +22,7 @@ from resources.endpoints.mssql_emulator.tsql import (
     type_rules,
     types,
 )
-from resources.endpoints.mssql_emulator.tsql.nodes import parts, temporary
+from resources.endpoints.mssql_emulator.tsql.nodes import parts, temporary, unreserved
 from resources.endpoints.mssql_emulator.tsql.relations import Relations, renamed
 from resources.endpoints.mssql_emulator.tsql.scope import Columns, Piece, Scope, quote
 from resources.endpoints.mssql_emulator.tsql.tokens import refused
@@ -140,6 +140,8 @@ class Queries(Relations):
         return f"WITH {'RECURSIVE ' if recursive else ''}{', '.join(said)} "
 
     def _select(self, node: exp.Select, scope: Scope, named: bool) -> tuple[str, list[Piece] | None]:
+        if not node.expressions:
+            raise refused("SELECT of nothing")
         source = self.from_clause(node, scope)
         where = node.args.get("where")
         condition = f" WHERE {self.condition(where.this, scope)}" if where else ""
@@ -176,6 +178,7 @@ class Queries(Relations):
             if isinstance(node, exp.Alias):
                 parts(node, "this", "alias")
                 alias, inner = node.alias, node.this
+                unreserved(node.args["alias"])
                 if alias.startswith("@") and not node.args["alias"].args.get("quoted"):
                     raise SqlError(
                         141,

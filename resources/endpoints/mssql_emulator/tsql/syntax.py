@@ -50,7 +50,10 @@ def _prepared(tokens: Sequence[Token], text: str) -> list[Token]:
             continue
         made[place] = _like(token, TokenType.VAR, CALL + name)
         if name in _CASTS:
-            _hide_type(made, _place_of(made, place + 2, "AS"), text)
+            cast = _place_of(made, place + 2, "AS")
+            if word(made[cast]) != "AS":
+                raise refused(f"{name} without AS", token.line)
+            _hide_type(made, cast, text)
         elif name in _CONVERTS:
             _hide_type(made, place + 1, text, at_the_end=False)
     return _fetched([token for token in made if token.token_type is not TokenType.SPACE])
@@ -124,12 +127,17 @@ def _parse(tokens: list[Token], text: str, line: int) -> exp.Expression:
         depth += (word(token) == "(") - (word(token) == ")")
         if depth > _DEPTH:
             raise SqlError(191, "Some part of your SQL statement is nested too deeply.", severity=15, line=line)
+    words = [word(token) for token in tokens]
+    if words.count("WHEN") != words.count("THEN"):
+        raise refused("WHEN without THEN", line)
     try:
         found = TSQLParser(dialect=_DIALECT).parse(_prepared(_changetable(tokens), text), text)
     except ParseError as error:
         wrong = error.errors[0] if error.errors else {}
         near = str(wrong.get("highlight") or "").strip() or str(error).splitlines()[0]
         raise refused(near, int(wrong.get("line") or line)) from None
+    except (ValueError, TypeError, AttributeError, LookupError) as error:  # sqlglot stumbles over words out of place
+        raise refused(tokens[0].text if tokens else "end of statement", line) from error
     except RecursionError:
         raise SqlError(191, "Some part of your SQL statement is nested too deeply.", severity=15, line=line) from None
     if len(found) != 1 or found[0] is None or isinstance(found[0], exp.Command):

@@ -11,6 +11,7 @@ from sqlglot.errors import TokenError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from resources.endpoints.mssql_emulator.engine import SqlError
+from resources.endpoints.mssql_emulator.tsql.reserved import RESERVED
 
 __all__ = ["STARTS", "Cursor", "Name", "Token", "TokenType", "checked_identifier", "refused", "tokenize", "word"]
 
@@ -18,7 +19,11 @@ Name = tuple[str, ...]
 """The parts of a name, outermost first; a part left out (`db..t`) is empty."""
 
 _TEXTS = {TokenType.STRING, TokenType.NATIONAL_STRING, TokenType.IDENTIFIER, TokenType.HEX_STRING, TokenType.NUMBER}
+_NAMES_HERE = {"CURRENT", "PRIMARY", "DEFAULT"}
+"""Reserved words that stand where a name could: ALTER DATABASE CURRENT, ON PRIMARY."""
 _FOREIGN = {"LIMIT", "ILIKE", "RLIKE", "REGEXP", "QUALIFY", "DISTRIBUTE BY", "SORT BY"}
+_NOT_BEHIND = {"(": (",",), ",": (",", ")", "FROM", ";"), "SELECT": (",", "FROM", ")"), "AS": (")", ",")}
+"""What sqlglot passes over in silence."""
 _FOREIGN_TYPES = {TokenType.DCOLON, TokenType.DPIPE, TokenType.NULLSAFE_EQ, TokenType.ARROW, TokenType.DARROW}
 
 
@@ -63,6 +68,8 @@ def tokenize(text: str) -> list[Token]:
         if previous is not None and _joins(previous, token):
             tokens[-1] = _joined(previous, token)
             continue
+        if previous is not None and word(token) in _NOT_BEHIND.get(word(previous), ()):
+            raise refused(token.text, token.line)
         if previous is not None and word(previous) == "NULLS" and word(token) in ("FIRST", "LAST"):
             raise refused(f"NULLS {token.text}", token.line)
         if token.token_type in _FOREIGN_TYPES or (word(token) in _FOREIGN):
@@ -149,7 +156,7 @@ class Cursor:
         """Take a name, bare or quoted. Raises SqlError 102, 103."""
         token = self.take()
         bare = token.token_type not in _TEXTS and (token.text[0].isalpha() or token.text[0] in "_@#$")
-        if token.token_type is not TokenType.IDENTIFIER and not bare:
+        if (token.token_type is not TokenType.IDENTIFIER and not bare) or word(token) in RESERVED - _NAMES_HERE:
             self.at -= 1
             raise self.wrong()
         return checked_identifier(token.text)

@@ -68,7 +68,11 @@ def read_type(cursor: Cursor, default_length: int = 1) -> SqlType:
         kind = Kind(_SYNONYMS.get(name, name))
     except ValueError:
         raise refused(f"type {start.text}", line) from None
-    arguments = [part.source().upper() for part in cursor.wrapped().split()] if cursor.word() == "(" else []
+    arguments: list[str] = []
+    if cursor.word() == "(":
+        arguments = [part.source().upper() for part in cursor.wrapped().split()]
+        if not arguments:
+            raise refused(f"{name}()", line)
     return _typed(kind, arguments, default_length, line)
 
 

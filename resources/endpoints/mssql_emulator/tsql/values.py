@@ -15,7 +15,7 @@ from sqlglot import exp
 from resources.endpoints.mssql_emulator.engine import Kind, SqlError, SqlType
 from resources.endpoints.mssql_emulator.tsql import type_rules, types
 from resources.endpoints.mssql_emulator.tsql.convert import cast
-from resources.endpoints.mssql_emulator.tsql.nodes import bare_call, collated, parts, shown, temporary
+from resources.endpoints.mssql_emulator.tsql.nodes import bare_call, collated, parts, shown, temporary, unreserved
 from resources.endpoints.mssql_emulator.tsql.operators import Operators
 from resources.endpoints.mssql_emulator.tsql.scope import Piece, Scope, quote, text
 from resources.endpoints.mssql_emulator.tsql.tokens import checked_identifier, refused
@@ -111,6 +111,7 @@ class Values(Operators):
         bare = not node.this.args.get("quoted")
         if bare and name.startswith("@") and not node.table:
             return self.variable(name)
+        unreserved(node.this)
         if not bare and name.lower() == "0x" and not node.table:
             return Piece("CAST('' AS bytea)", SqlType(Kind.VARBINARY, 1))
         if bare and name.startswith("$"):
@@ -209,7 +210,9 @@ class Values(Operators):
         """An ODBC escape: {d '...'}, {t '...'}, {ts '...'}."""
         parts(node, "this", "expressions")
         kind = {exp.Date: Kind.DATE, exp.Time: Kind.TIME, exp.Timestamp: Kind.DATETIME}[type(node)]
-        given = node.this if node.this is not None else node.expressions[0]
+        given = node.this if node.this is not None else next(iter(node.expressions), None)
+        if given is None:
+            raise refused(f"{{{kind}}}")
         return cast(self.value(given, scope), SqlType(kind, scale=7 if kind is Kind.TIME else 0))
 
     def subquery(self, node: exp.Subquery | exp.Select, scope: Scope) -> Piece:
