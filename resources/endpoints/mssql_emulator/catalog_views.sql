@@ -168,7 +168,7 @@ CREATE VIEW sys.databases AS
            (SELECT CASE WHEN datname = current_database() AND EXISTS (SELECT FROM tsql.settings WHERE name = 'ALLOW_SNAPSHOT_ISOLATION' AND value = 'ON') THEN 1 ELSE 0 END)::smallint AS snapshot_isolation_state,
            tsql.yes(false) AS is_cdc_enabled, 0::smallint AS user_access
     FROM pg_database CROSS JOIN (SELECT value FROM tsql.settings WHERE name = 'prefix') AS s
-    WHERE starts_with(datname, s.value) AND datname <> s.value || 'template';
+    WHERE starts_with(datname, s.value);
 CREATE FUNCTION tsql.db_id(name bpchar) RETURNS smallint LANGUAGE sql STABLE AS $$
     SELECT (database_id % 32768)::smallint FROM sys.databases WHERE sys.databases.name = coalesce($1, tsql.database()::bpchar) $$;
 CREATE FUNCTION tsql.db_name(id int) RETURNS bpchar LANGUAGE sql STABLE AS $$

@@ -1,5 +1,5 @@
 -- What every emulated database has from the start: T-SQL's conversions and the functions that statements are said with.
--- Loaded once into a template database, as a superuser. An error that SQL Server would raise has SQLSTATE TS001 and the
+-- Loaded by a superuser. An error that SQL Server would raise has SQLSTATE TS001 and the
 -- text `number|message`.
 
 DROP SCHEMA public;

@@ -63,7 +63,6 @@ class PostgresEngine:
         self._made: list[str] = []
         self._domains: dict[str, set[str]] = {}
         self._databases: dict[str, Database] = {}
-        self._prepare_template()
         for name in (DEFAULT_DATABASE, *databases):
             self.create_database(name)
 
@@ -90,7 +89,7 @@ class PostgresEngine:
         with self._lock:
             if name in self._databases:
                 raise SqlError(1801, f"Database '{name}' already exists. Choose a different database name.")
-            if self._copied(self._prefix + name):
+            if self._made_now(self._prefix + name):
                 self._made.append(self._prefix + name)
             self._databases[name] = Database(
                 name, lambda: self._connect(self._prefix + name, name), lambda types: self._ensure(name, types)
@@ -133,25 +132,14 @@ class PostgresEngine:
 
     # ------------------------------------------------------------------ databases
 
-    def _copied(self, database: str) -> bool:
-        """Copy the template to a new database; tell whether it was not there."""
+    def _made_now(self, database: str) -> bool:
+        """Make a database in PostgreSQL and load what every one has; tell whether it was not there."""
         with self._connect(self._endpoint.database or "postgres", "") as connection:
             if connection.execute("SELECT FROM pg_database WHERE datname = %s", (database,)).fetchone():
                 return False
-            statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
-            connection.execute(statement.format(sql.Identifier(database), sql.Identifier(f"{self._prefix}template")))
-            return True
-
-    def _prepare_template(self) -> None:
-        """Make the database that the others are copies of."""
-        name = f"{self._prefix}template"
-        with self._connect(self._endpoint.database or "postgres", "") as connection:
-            if connection.execute("SELECT FROM pg_database WHERE datname = %s", (name,)).fetchone():
-                connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-            connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
-        self._made.append(name)
+            connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(database)))
         folder = Path(__file__).parent
-        with self._connect(name, "") as connection, connection.transaction():
+        with self._connect(database, "") as connection, connection.transaction():
             library, *rest = _SCRIPTS
             connection.execute((folder / library).read_bytes())
             connection.execute(";".join(domain_definition(type_) for type_ in (*FIXED, *_OF_VIEWS)).encode())
@@ -159,6 +147,7 @@ class PostgresEngine:
                 connection.execute((folder / script).read_bytes())
             prefix = sql.Literal(self._prefix)
             connection.execute(sql.SQL("INSERT INTO tsql.settings VALUES ('prefix', {})").format(prefix))
+        return True
 
     def _ensure(self, database: str, types: set[SqlType]) -> None:
         """Make the domains of these types, in a transaction of their own: another session may need them at once."""
