@@ -226,10 +226,9 @@ def test_the_policy_of_the_page_lets_no_other_script_run(browser, file):
 
 
 def test_what_changed_is_listed_with_what_it_was(seen):
-    page = seen.go("#view=changes")
-    text = page.locator("#changes-view").inner_text()
-    assert re.search(rf"Newly failing\s+1\s+{CHANGED}\s+passed", text)
-    assert re.search(rf"Newly passing\s+2\s+.*{EMULATED}\s+failed", text, re.DOTALL)
+    view = seen.go("#view=changes").locator("#changes-view")
+    expect(view).to_contain_text(re.compile(rf"Newly failing\s+1\s+{CHANGED}\s+passed"))
+    expect(view).to_contain_text(re.compile(rf"Newly passing\s+2\s+.*{EMULATED}\s+failed", re.DOTALL))
 
 
 def test_the_theme_can_be_chosen(seen):
