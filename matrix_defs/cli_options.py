@@ -114,7 +114,7 @@ _RUN = (
         envvar="MATRIX_JOBS",
         default=RunSettings.jobs,
         show_default=True,
-        help="Cases under way at a time; each takes longer then.",
+        help="Cases under way at a time, of those that follow one another in the list; each takes longer then.",
     ),
     click.option("--keep-on-failure", is_flag=True, help="Leave the tables of failed cases in place."),
     click.option("--require-all", is_flag=True, help="Exit 1 also when a case could not run."),
