@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from assets.certify import Services
 from matrix_defs.errors import MatrixError, UsageError
 from matrix_defs.systems import System
+from resources.endpoints import external
 from resources.own_names import Leftover
 
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
@@ -32,6 +33,8 @@ class Search:
 
     found: tuple[Found, ...]
     remarks: tuple[str, ...]
+    complete: bool
+    """Whether a system was searched, and none that is set up here was left out: else finding nothing says nothing."""
 
 
 def older_than(text: str) -> timedelta:
@@ -46,6 +49,7 @@ def search(services: Services, age: timedelta, now: datetime | None = None) -> S
     """Return what runs that began longer ago have left on the external endpoints; embedded ones end with their run."""
     found: list[Found] = []
     remarks: list[str] = []
+    searched, failed = 0, 0
     moment = now or datetime.now(UTC)
     for system in System:
         if services.kinds[system] == "embedded":
@@ -56,12 +60,14 @@ def search(services: Services, age: timedelta, now: datetime | None = None) -> S
         except MatrixError as error:
             refused, left = str(error), []
         remarks += [refused] if refused else []
+        searched += not refused
+        failed += bool(refused) and (services.kinds[system] != "external" or external.is_named(system))
         found += sorted(
             (Found(system, one, moment - one.began) for one in left if one.began and moment - one.began > age),
             key=lambda one: one.age,
             reverse=True,
         )
-    return Search(tuple(found), tuple(remarks))
+    return Search(tuple(found), tuple(remarks), complete=searched > 0 and not failed)
 
 
 def remove(found: tuple[Found, ...]) -> Iterator[tuple[Found, str]]:

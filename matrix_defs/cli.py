@@ -192,7 +192,10 @@ def doctor(**given: Any) -> None:
 @click.option("--yes", is_flag=True, help="Drop what is listed; without it nothing is changed.")
 @ENDPOINTS
 def cleanup(older_than: str, yes: bool, endpoints: str) -> None:
-    """List what broken-off runs have left on your own services, and drop it. Exit code 1: something is left."""
+    """List what broken-off runs have left on your own services, and drop it.
+
+    Exit code 1: something could not be dropped, or a service that is set up could not be searched.
+    """
     from matrix_defs import definitions
 
     search = definitions.leftovers(older_than, endpoints)
@@ -207,7 +210,7 @@ def cleanup(older_than: str, yes: bool, endpoints: str) -> None:
         click.echo(f"{one.leftover.name}: {problem}" if problem else f"dropped {one.leftover.name}", err=bool(problem))
     more = "" if yes or not search.found else ": --yes drops them"
     click.echo(f"{len(search.found)} leftover(s) older than {older_than}{more}", err=True)
-    sys.exit(1 if left else 0)
+    sys.exit(1 if left or not search.complete else 0)
 
 
 @cli.group()

@@ -23,6 +23,7 @@ from matrix_defs.ports import LoadTarget, ReadMode, ReadRequest
 from matrix_defs.systems import System
 from resources.endpoints import schema_registry
 from resources.endpoints.endpoint import Endpoint
+from resources.endpoints.external import VARIABLES
 from resources.endpoints.registry import Endpoints, environment
 from resources.postgres.source import PostgresSource
 from resources.registry import RESOURCES
@@ -141,6 +142,40 @@ class TestPostgres:
         assert code == 0
         assert out.splitlines()[3:] == [f"dropped {broken_off}"] * 3
         assert look(RESOURCES[System.POSTGRES](), postgres_endpoint) == ()
+
+
+    def test_a_service_that_cannot_be_searched_is_no_success(self, postgres_endpoint, monkeypatch, run: Run):  # noqa: F811
+        definitions.stop_services()
+        for name, value in environment([postgres_endpoint]).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("MATRIX_POSTGRES_PORT", "1")
+        code, out, err = run("cleanup")
+        assert (code, out) == (1, "")
+        assert "not searched: postgres: " in err
+
+    def test_a_service_that_is_half_set_up_is_no_success_beside_one_that_was_searched(
+        self,
+        postgres_endpoint,
+        monkeypatch,
+        run: Run,  # noqa: F811
+    ):
+        definitions.stop_services()
+        for name, value in environment([postgres_endpoint]).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("MATRIX_ENDPOINTS", "postgres=external,mssql=external")
+        monkeypatch.delenv("MATRIX_MSSQL_HOST", raising=False)
+        assert run("cleanup", "--older-than", "9999d")[0] == 0
+        monkeypatch.setenv("MATRIX_MSSQL_HOST", "127.0.0.1")
+        definitions.stop_services()
+        code, _, err = run("cleanup", "--older-than", "9999d")
+        assert code == 1
+        assert "not searched: mssql: set MATRIX_MSSQL_USER" in err
+
+    def test_where_nothing_is_set_up_nothing_was_searched_and_that_is_no_success(self, monkeypatch, run: Run):  # noqa: F811
+        definitions.stop_services()
+        for variable in VARIABLES:
+            monkeypatch.delenv(variable.name, raising=False)
+        assert run("cleanup", "--endpoints", "external")[0] == 1
 
 
 class TestOthers:

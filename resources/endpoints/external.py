@@ -153,6 +153,11 @@ def settings(system: System, environ: Mapping[str, str] = os.environ) -> Endpoin
     )
 
 
+def is_named(system: System, environ: Mapping[str, str] = os.environ) -> bool:
+    """Return whether any variable that an external service cannot do without is set; the service may be wrong still."""
+    return any(environ.get(variable.name) for variable in VARIABLES if variable.system is system and variable.required)
+
+
 def as_variables(endpoints: Iterable[Endpoint]) -> dict[str, str]:
     """Return the variables, secrets included, by which another process uses these endpoints as external ones."""
     exported: dict[str, str] = {}
