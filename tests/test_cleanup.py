@@ -143,7 +143,6 @@ class TestPostgres:
         assert out.splitlines()[3:] == [f"dropped {broken_off}"] * 3
         assert look(RESOURCES[System.POSTGRES](), postgres_endpoint) == ()
 
-
     def test_a_service_that_cannot_be_searched_is_no_success(self, postgres_endpoint, monkeypatch, run: Run):  # noqa: F811
         definitions.stop_services()
         for name, value in environment([postgres_endpoint]).items():
