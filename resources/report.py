@@ -22,7 +22,7 @@ from matrix_defs.report import history, page
 from matrix_defs.report.differences import Difference, side_by_side
 from matrix_defs.report.junit import junit
 from matrix_defs.report.markdown import summary
-from matrix_defs.report.records import Record, Records, complete
+from matrix_defs.report.records import Record, Records, complete, skipped
 from matrix_defs.run_modes import RunMode
 from matrix_defs.strategies import STRATEGIES
 from matrix_defs.summary import Mark
@@ -120,6 +120,7 @@ def render(records: Records, run_mode: RunMode, store: ArtifactStore, changes: h
         compared=changes.compared if changes else 0,
         systems=[FACTS[system].label for system in System],
         fidelity=_fidelity(),
+        skipped=skipped(records),
         index=[square.brief for square in squares],
         details={square.case_id: _detail(square, records.get(square.case_id), store) for square in squares},
         style=Markup(_text("report.css")),

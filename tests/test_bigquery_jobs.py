@@ -67,7 +67,7 @@ def name(table: dict[str, str]) -> str:
 def test_the_service_is_signed_in_to_and_told_as_what_it_is_without_a_secret(recorder: Recorder) -> None:
     endpoint = reached()
     assert (endpoint.engine, endpoint.version, endpoint.emulator) == ("BigQuery", "v2", False)
-    assert "partition_decorators" not in endpoint.options
+    assert not endpoint.lacks
     assert [asked.kind for asked in recorder.asked] == ["POST /token", "GET /datasets"]
     assert recorder.asked[-1].headers["authorization"] == f"Bearer {TOKEN}"
     told = json.dumps(endpoint.describe()) + repr(endpoint)

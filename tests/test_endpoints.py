@@ -47,6 +47,7 @@ def test_a_description_is_json_and_names_engine_version_and_address() -> None:
         "version": "18",
         "emulator": False,
         "address": "127.0.0.1:5999",
+        "lacks": {},
     }
 
 

@@ -22,7 +22,7 @@ from matrix_defs.errors import UsageError
 from matrix_defs.report import markdown, page
 from matrix_defs.report.differences import LIMIT, side_by_side, written
 from matrix_defs.report.junit import junit
-from matrix_defs.report.records import NEVER_RUN, complete, repeat_command
+from matrix_defs.report.records import NEVER_RUN, complete, repeat_command, skipped
 from matrix_defs.result import CaseResult, Verdict
 from matrix_defs.run_modes import RunMode
 from matrix_defs.summary import Mark
@@ -183,6 +183,29 @@ def test_every_type_of_every_system_is_exact_widened_or_lossy_and_a_loss_has_wor
         assert set(types) == set(LogicalType)
         for stored in types.values():
             assert (fidelity(stored) is Fidelity.LOSSY) == bool(stored.loss)
+
+
+def test_what_an_engine_lacks_is_in_page_and_summary_and_not_dropped(tmp_path):
+    lacks = {"GEOGRAPHY": "Incorrect syntax near 'type GEOGRAPHY' (102)"}
+    store = ArtifactStore(folder=str(tmp_path))
+    for result in full_size()[:2]:
+        sink = {**result.endpoints["sink"], "engine": "imitation", "lacks": lacks}
+        store.write(replace(result, endpoints={**result.endpoints, "sink": sink}))
+    records = complete(store.read(MODE), MODE)
+    assert skipped(records) == {"imitation 1.0": lacks}
+    shown = report.render(records, MODE, store)
+    assert "<dt><code>GEOGRAPHY</code></dt><dd>Incorrect syntax near &#39;type GEOGRAPHY&#39; (102)</dd>" in shown
+    assert "### Skipped capabilities\n\n- imitation 1.0: GEOGRAPHY\n" in markdown.summary(records, MODE)
+
+
+def test_a_result_that_does_not_know_what_its_engine_lacks_is_still_reported(records):
+    older = {name: {**record, "endpoints": _without_lacks(record)} for name, record in records.items()}
+    assert skipped(older) == {}
+
+
+def _without_lacks(record):
+    endpoints = record["endpoints"].items()
+    return {role: {name: fact for name, fact in facts.items() if name != "lacks"} for role, facts in endpoints}
 
 
 def test_a_type_that_is_held_in_another_is_not_called_exact():

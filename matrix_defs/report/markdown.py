@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from matrix_defs.cases import CASES, EXCLUSIONS
 from matrix_defs.report.history import SLOWER, Change, Changes
-from matrix_defs.report.records import Records, not_run_reasons, of_verdict, totals, verdicts
+from matrix_defs.report.records import Records, not_run_reasons, of_verdict, skipped, totals, verdicts
 from matrix_defs.result import Verdict
 from matrix_defs.run_modes import RunMode
 from matrix_defs.strategies import STRATEGIES
@@ -34,6 +34,7 @@ def summary(records: Records, run_mode: RunMode, changed: Changes | None = None)
         grid(records),
         f"### Failed\n\n{failed(records)}" if of_verdict(records, Verdict.FAILED) else "",
         f"### Not run\n\n{reasons(records)}" if of_verdict(records, Verdict.NOT_RUN) else "",
+        f"### Skipped capabilities\n\n{lacking(records)}" if skipped(records) else "",
         f"### Since the previous run\n\n{since(changed)}" if changed else "",
     ]
     return "\n\n".join(filter(None, parts)) + "\n"
@@ -68,6 +69,12 @@ def failed(records: Records) -> str:
 def reasons(records: Records) -> str:
     """Return why cases were not run, or `none`."""
     return _list(f"{count} x {_text(reason)}" for reason, count in not_run_reasons(records))
+
+
+def lacking(records: Records) -> str:
+    """Return what each engine lacks of the system that it stands for."""
+    found = {engine: ", ".join(_text(name) for name in lacks) for engine, lacks in skipped(records).items()}
+    return _list(f"{_text(engine)}: {names}" for engine, names in found.items())
 
 
 def since(changed: Changes) -> str:

@@ -64,6 +64,17 @@ def engines(record: Record) -> dict[str, str]:
     }
 
 
+def skipped(records: Records) -> dict[str, dict[str, str]]:
+    """Return by engine what it lacks of the system that it stands for, and why; engines that lack nothing are absent."""
+    found: dict[str, dict[str, str]] = {}
+    for record in records.values():
+        told = engines(record)
+        for role, facts in record["endpoints"].items():
+            if facts.get("lacks"):  # artifacts of older versions do not say it
+                found.setdefault(told[role], {}).update(facts["lacks"])
+    return found
+
+
 def repeat_command(record: Record) -> str:
     """Return the command that repeats the case as it was run: settings are named where they are not the default."""
     words = ["matrix", "run", "--run-mode", record["run_mode"], "--case-id", record["case_id"]]

@@ -15,6 +15,7 @@ from resources.bigquery.client import DRIVER_ERRORS, explain
 from resources.bigquery.dialect import FILLED, BigQueryDialect, PartitionCopy
 from resources.bigquery.session import Session, job_labels
 from resources.endpoints.endpoint import Endpoint
+from resources.endpoints.probe import PARTITION_DECORATORS
 from resources.sql_plan import Plan, Statement, Tally
 from resources.sql_sink import SqlSink
 
@@ -27,7 +28,7 @@ class BigQuerySink(SqlSink):
     dialect: BigQueryDialect
 
     def __init__(self, endpoint: Endpoint) -> None:
-        self.dialect = BigQueryDialect(partition_decorators=endpoint.options.get("partition_decorators") != "false")
+        self.dialect = BigQueryDialect(partition_decorators=PARTITION_DECORATORS not in endpoint.lacks)
         self._session = Session(endpoint)
 
     # ------------------------------------------------------------------ the port, where jobs are run

@@ -16,8 +16,10 @@ from resources.endpoints.endpoint import Endpoint, Running
 from resources.endpoints.ports import free_port, serve_on_free_port
 from resources.endpoints.supervised import CommandError, Supervised
 
-CANNOT = {"transactions": "false"}
-"""Calls of the transaction API succeed, but readers that ask for committed records are given aborted ones too."""
+LACKS = {
+    "transactions": "readers that ask for committed records get aborted ones too; events are written so that a repeated"
+    " load folds to the same rows"
+}
 
 _READY = "ready in"
 _TAKEN = "in use"
@@ -36,7 +38,8 @@ def start(choose_port: Callable[[], int] = free_port) -> Running:
             "Tansu",
             version=_version(),
             port=port,
-            options={"bootstrap_servers": f"127.0.0.1:{port}", "registry_url": registry.base_url, **CANNOT},
+            options={"bootstrap_servers": f"127.0.0.1:{port}", "registry_url": registry.base_url, "transactions": "false"},
+            lacks=LACKS,
         )
         running = probe.kafka(endpoint)
     except BaseException as error:

@@ -35,6 +35,11 @@ class Endpoint:
     """What only this system knows: `path` (embedded ClickHouse), `base_url` (REST), `sslmode`, `secure`. No secret."""
     emulator: bool = False
     """The engine imitates the system instead of being it."""
+    lacks: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """What the system has and this engine has not: a type, a statement; and why, or what is done in its place.
+
+    It is skipped by cases and shown by results. Nobody but the endpoint's starter or probe knows it.
+    """
     in_process: bool = False
     """It lives inside this process and ends with it; other processes cannot use it."""
 
@@ -61,6 +66,7 @@ class Endpoint:
             "version": self.version,
             "emulator": self.emulator,
             "address": self.address,
+            "lacks": dict(self.lacks),
         }
 
 

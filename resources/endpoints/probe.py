@@ -15,10 +15,16 @@ from resources.endpoints.needs import require
 
 CONNECT_SECONDS = 5
 
-BQEMULATOR_CANNOT = {"partition_decorators": "false", "bignumeric": "false", "query_destination": "false"}
-"""Jobs on `table$day` fail, BIGNUMERIC holds 38 digits, five of them decimals, and a query's destination table is
-silently never written.
-"""
+MSSQL_EMULATORS_LACK = {
+    "SWITCH PARTITION": "it is asked of real servers alone; days are replaced by DELETE and INSERT in one transaction"
+}
+
+PARTITION_DECORATORS = "partition decorators"
+BQEMULATOR_LACKS = {
+    PARTITION_DECORATORS: "jobs on table$day fail; days are replaced by DELETE and INSERT in one script",
+    "BIGNUMERIC": "it holds 38 digits, five of them decimals; no column of the workload needs it",
+    "query destination": "the table is silently never written; no step asks for one",
+}
 
 
 def postgres(endpoint: Endpoint) -> Endpoint:
@@ -44,6 +50,7 @@ def mssql(endpoint: Endpoint) -> Endpoint:
     from resources.mssql import driver
 
     driver.load_all()
+    from resources.mssql.server_types import lacking
     from resources.mssql.writers import choose
 
     choose(endpoint.options.get("writer", "fastest"))
@@ -55,10 +62,13 @@ def mssql(endpoint: Endpoint) -> Endpoint:
         banner, version = connection.execute(
             "SELECT @@VERSION, CAST(SERVERPROPERTY('ProductVersion') AS NVARCHAR(128))"
         ).fetchone()
+        endpoint = replace(endpoint, version=version, lacks=lacking(connection))
         if "emulat" in banner.lower() or not banner.startswith("Microsoft "):
-            return replace(endpoint, engine=banner.splitlines()[0].partition(" - ")[0], version=version, emulator=True)
+            lacks = {**endpoint.lacks, **MSSQL_EMULATORS_LACK}
+            engine = banner.splitlines()[0].partition(" - ")[0]
+            return replace(endpoint, engine=engine, emulator=True, lacks=lacks)
         switch = "yes" if driver.granted(connection, ["ALTER ANY DATASPACE"]) else "no"
-    return replace(endpoint, version=version, options={**endpoint.options, "partition_switch": switch})
+    return replace(endpoint, options={**endpoint.options, "partition_switch": switch})
 
 
 def clickhouse(endpoint: Endpoint) -> Endpoint:
@@ -120,8 +130,8 @@ def bigquery(endpoint: Endpoint) -> Endpoint:
     try:
         if base_url.startswith("http://"):
             health = httpx.get(f"{base_url}/healthz", timeout=CONNECT_SECONDS).raise_for_status().json()
-            options = {**endpoint.options, **BQEMULATOR_CANNOT}
-            return replace(endpoint, engine="bqemulator", version=health["version"], emulator=True, options=options)
+            told = {"engine": "bqemulator", "version": health["version"], "emulator": True}
+            return replace(endpoint, **told, lacks=BQEMULATOR_LACKS)
         with closing(connect(endpoint)) as client:
             next(iter(client.list_datasets(max_results=1, retry=None, timeout=CONNECT_SECONDS)), None)
     except (httpx.HTTPError, *DRIVER_ERRORS) as error:

@@ -1,0 +1,35 @@
+"""The types that SQL Server has, and asking a server which of them it lacks.
+
+Here lives no mapping: as what the workload's types are stored is said in `types`. It may import `driver` alone.
+"""
+
+from collections.abc import Mapping
+from contextlib import closing
+from typing import Any
+
+from resources.mssql import driver
+
+SERVER_TYPES = (
+    *("BIT", "TINYINT", "SMALLINT", "INT", "BIGINT", "DECIMAL(38, 19)", "NUMERIC(38, 38)", "MONEY", "SMALLMONEY"),
+    *("REAL", "FLOAT(53)", "DATE", "TIME(7)", "SMALLDATETIME", "DATETIME", "DATETIME2(7)", "DATETIMEOFFSET(7)"),
+    *("CHAR(8)", "VARCHAR(8000)", "VARCHAR(MAX)", "TEXT", "NCHAR(8)", "NVARCHAR(4000)", "NVARCHAR(MAX)", "NTEXT"),
+    *("BINARY(8)", "VARBINARY(8000)", "VARBINARY(MAX)", "IMAGE", "UNIQUEIDENTIFIER", "ROWVERSION", "SQL_VARIANT"),
+    *("XML", "JSON", "VECTOR(3)", "HIERARCHYID", "GEOMETRY", "GEOGRAPHY"),
+)
+"""https://learn.microsoft.com/sql/t-sql/data-types/data-types-transact-sql; JSON and VECTOR since SQL Server 2025."""
+
+
+def lacking(connection: Any) -> Mapping[str, str]:
+    """Return by type what the server says when it is asked for a column of it; what it takes is absent.
+
+    Every type is tried in a temporary table, which takes no privilege.
+    """
+    refusal = driver.load("pyodbc").Error
+    found = {}
+    for name in SERVER_TYPES:
+        try:
+            with closing(connection.execute(f"CREATE TABLE #offered (v {name})")) as cursor:
+                cursor.execute("DROP TABLE #offered")
+        except refusal as error:
+            found[name] = driver.explain(error)
+    return found
