@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # How a command is run as root without asking for a password.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo -n)
+# Cases under way at a time: two keep both cores of a small machine busy.
+MATRIX_JOBS ?= 2
 # More options for `make run`, for instance: make run ARGS="--source postgres --rows 1000"
 ARGS ?=
 
@@ -28,6 +30,7 @@ $(STAMP): pyproject.toml constraints.txt
 		echo "SQL Server needs unixODBC, which pip cannot install: apt-get install unixodbc, dnf install unixODBC or brew install unixodbc. All else works without it."
 	@touch $(STAMP)
 
+run: export MATRIX_JOBS := $(MATRIX_JOBS)
 run: $(STAMP)  ## certify every case that can run on local services; ends with the path of the report
 	$(BIN)/matrix run $(ARGS)
 

@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,11 +11,11 @@ import dagster as dg
 import pytest
 from memory_systems import SMALL, memory_systems
 
-from assets.certify import Services
+from assets.certify import Services, spread
 from assets.config import CaseConfig, RunModeName, config_of
 from assets.events import link
 from assets.in_process import ToldStore, run_in_process, sort_out
-from matrix_defs.cases import CASES_BY_ID, Case, Filters, select
+from matrix_defs.cases import CASES, CASES_BY_ID, Case, Filters, select
 from matrix_defs.definitions import build_defs
 from matrix_defs.errors import SystemUnavailableError
 from matrix_defs.jobs import CASE_RESULT, job_name
@@ -329,6 +330,12 @@ class TestInProcess:
         (result,) = self.heard
         assert result.verdict is Verdict.FAILED
         assert "ended before the case had a verdict" in result.reason
+
+
+def test_cases_under_way_at_a_time_go_to_different_sinks_and_none_is_lost():
+    order = spread(CASES)
+    assert sorted(order, key=CASES.index) == list(CASES)
+    assert not [pair for pair in pairwise(order) if pair[0].sink == pair[1].sink]
 
 
 def test_ranges_are_the_fewest_runs_of_neighbours():

@@ -18,11 +18,18 @@ SERVER_TYPES = (
 )
 """https://learn.microsoft.com/sql/t-sql/data-types/data-types-transact-sql; JSON and VECTOR since SQL Server 2025."""
 
+_LONGEST = {
+    "TIME(7)": "10:00:00.1234567",
+    "DATETIME2(7)": "2026-01-01 10:00:00.1234567",
+    "DATETIMEOFFSET(7)": "2026-01-01 10:00:00.1234567 +00:00",
+}
+"""Values that an engine without SQL Server's precision, 100 nanoseconds, cannot hold."""
+
 
 def lacking(connection: Any) -> Mapping[str, str]:
-    """Return by type what the server says when it is asked for a column of it; what it takes is absent.
+    """Return by type what the server says when it is asked for a column of it, or what it makes of a long value.
 
-    Every type is tried in a temporary table, which takes no privilege.
+    A type that it takes and keeps is absent. Every type is tried in a temporary table, which takes no privilege.
     """
     refusal = driver.load("pyodbc").Error
     found = {}
@@ -32,4 +39,8 @@ def lacking(connection: Any) -> Mapping[str, str]:
                 cursor.execute("DROP TABLE #offered")
         except refusal as error:
             found[name] = driver.explain(error)
+    for name in [name for name in _LONGEST if name not in found]:
+        kept = connection.execute(f"SELECT CAST(CAST('{_LONGEST[name]}' AS {name}) AS NVARCHAR(40))").fetchone()[0]
+        if kept != _LONGEST[name]:
+            found[name] = f"{_LONGEST[name]} becomes {kept}"
     return found
