@@ -38,7 +38,11 @@ def start(choose_port: Callable[[], int] = free_port) -> Running:
             "Tansu",
             version=_version(),
             port=port,
-            options={"bootstrap_servers": f"127.0.0.1:{port}", "registry_url": registry.base_url, "transactions": "false"},
+            options={
+                "bootstrap_servers": f"127.0.0.1:{port}",
+                "registry_url": registry.base_url,
+                "transactions": "false",
+            },
             lacks=LACKS,
         )
         running = probe.kafka(endpoint)

@@ -28,6 +28,7 @@ from matrix_defs.systems import SourceKind
 from matrix_defs.table import TableSpec
 from resources.cursor_read import CursorRead
 from resources.endpoints.endpoint import Endpoint
+from resources.kept_rows import KEPT
 from resources.mssql.cdc import LogCapture
 from resources.mssql.dialect import MssqlDialect
 from resources.mssql.session import DRIVER_ERRORS, Session, explained, run
@@ -39,6 +40,9 @@ CHANGE_STREAMS: dict[str, type[ChangeTracking] | type[LogCapture]] = {
     "cdc": LogCapture,
 }
 """How changes are read, by the value of MATRIX_MSSQL_CDC_MODE."""
+
+_DBO = "dbo"
+"""The schema that every database has."""
 
 _IN_SNAPSHOT = ("SET XACT_ABORT ON", "SET TRANSACTION ISOLATION LEVEL SNAPSHOT", "BEGIN TRANSACTION")
 """Changes are made by the versions of the rows that are committed: under locks they would wait for a held row."""
@@ -66,7 +70,11 @@ class MssqlSource:
         with explained("seeding"):
             self._session.execute(f"CREATE SCHEMA {self.dialect.quote(self._namespace)}")
             self._session.execute(self.dialect.create_keyed(self._namespace, self._table))
-            self._session.write(self._name, self._table.columns, rows.to_batches())
+            kept = self._kept(rows)
+            if kept:
+                self._session.execute(self._statement(Op.INSERT, kept))
+            else:
+                self._session.write(self._name, self._table.columns, rows.to_batches())
 
     def apply(self, changes: Changes) -> None:
         """Stage the rows of every change, then run one statement per change in one transaction."""
@@ -79,7 +87,7 @@ class MssqlSource:
                     run(connection, self._statement(change.op, name))
                 run(connection, "COMMIT TRANSACTION")
             for name in staged:
-                self._session.execute(f"DROP TABLE {name}")
+                self._unstage(name)
 
     def hold(self, rows: pa.Table) -> "HeldTransaction":
         """Insert the rows in a transaction on a connection of its own, which stays open."""
@@ -88,7 +96,7 @@ class MssqlSource:
             connection = self._session.connect()
             for text in ("SET XACT_ABORT ON", "BEGIN TRANSACTION", self._statement(Op.INSERT, staged)):
                 run(connection, text)
-        return HeldTransaction(connection, lambda: self._session.execute(f"DROP TABLE IF EXISTS {staged}"))
+        return HeldTransaction(connection, lambda: self._unstage(staged))
 
     def drop(self) -> None:
         """Drop the schema and what watches the table, and close the connections."""
@@ -98,14 +106,34 @@ class MssqlSource:
                 self._session.execute(statement.text)
             self._session.close()
 
+    def _kept(self, rows: pa.Table) -> str | None:
+        """Return the table in which the server keeps these rows for every case; None where it keeps none."""
+        name = KEPT.name(
+            self._session.endpoint,
+            self._table,
+            rows,
+            lambda name: self._write_new(self.dialect.relation(_DBO, name), rows),
+        )
+        return name and self.dialect.relation(_DBO, name)
+
     def _staged(self, table: str, rows: pa.Table) -> str:
+        """Return a table that holds these rows: the server's own, else one that lives until `_unstage`."""
+        name = self._kept(rows)
+        if name is None:
+            name = self.dialect.relation(self._namespace, table)
+            self._write_new(name, rows)
+        return name
+
+    def _write_new(self, name: str, rows: pa.Table) -> None:
         by_name = {column.name: column for column in self._table.columns}
         columns = [by_name[name] for name in rows.column_names]
-        name = self.dialect.relation(self._namespace, table)
         self._session.execute(f"DROP TABLE IF EXISTS {name}")
         self._session.execute(self.dialect.create(name, columns))
         self._session.write(name, columns, rows.to_batches())
-        return name
+
+    def _unstage(self, name: str) -> None:
+        if name.startswith(self.dialect.quote(self._namespace)):
+            self._session.execute(f"DROP TABLE IF EXISTS {name}")
 
     def _statement(self, op: Op, staged: str) -> str:
         key, quote = self._table.key, self.dialect.quote

@@ -28,6 +28,7 @@ from matrix_defs.systems import SourceKind
 from matrix_defs.table import TableSpec
 from resources.cursor_read import CursorRead
 from resources.endpoints.endpoint import Endpoint
+from resources.kept_rows import KEPT
 from resources.postgres.cdc import ChangeStream
 from resources.postgres.dialect import PostgresDialect
 from resources.postgres.session import Session, explained
@@ -38,6 +39,8 @@ COPY_CHUNK_BYTES = 1 << 20
 Chunk = TypeVar("Chunk")
 
 _SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+_PUBLIC = "public"
+"""The schema that every new database has."""
 _XID_CYCLE, _XID_HORIZON = 1 << 32, 1 << 31
 
 
@@ -64,7 +67,11 @@ class PostgresSource:
             columns = ", ".join(self.dialect.definition(column) for column in self._table.columns)
             key = self.dialect.names(self._table.key)
             self._session.execute(f"CREATE TABLE {self._name} ({columns}, PRIMARY KEY ({key}))")
-            self._session.write(self._namespace, self._table.name, self._table.columns, rows.to_batches())
+            kept = self._kept(rows)
+            if kept:
+                self._session.execute(self._statement(Op.INSERT, kept))
+            else:
+                self._session.write(self._namespace, self._table.name, self._table.columns, rows.to_batches())
 
     def apply(self, changes: Changes) -> None:
         """Stage the rows of every change, then run one statement per change in one transaction."""
@@ -74,7 +81,7 @@ class PostgresSource:
                 for change, name in zip(changes, staged, strict=True):
                     self._session.execute(self._statement(change.op, name))
             for name in staged:
-                self._session.execute(f"DROP TABLE {name}")
+                self._unstage(name)
 
     def hold(self, rows: pa.Table) -> "HeldTransaction":
         """Insert the rows in a transaction on a connection of its own, which stays open."""
@@ -82,7 +89,7 @@ class PostgresSource:
             staged = self._staged("held", rows)
             connection = self._session.connect()
             connection.execute(self._statement(Op.INSERT, staged))
-        return HeldTransaction(connection, lambda: self._session.execute(f"DROP TABLE IF EXISTS {staged}"))
+        return HeldTransaction(connection, lambda: self._unstage(staged))
 
     def drop(self) -> None:
         """Drop slot, publication and schema, and close the connections."""
@@ -91,15 +98,31 @@ class PostgresSource:
             self._session.execute(f"DROP SCHEMA IF EXISTS {self.dialect.quote(self._namespace)} CASCADE")
             self._session.close()
 
+    def _kept(self, rows: pa.Table) -> str | None:
+        """Return the table in which the server keeps these rows for every case; None where it keeps none."""
+        name = KEPT.name(self._session.endpoint, self._table, rows, lambda name: self._write_new(_PUBLIC, name, rows))
+        return name and self.dialect.relation(_PUBLIC, name)
+
     def _staged(self, table: str, rows: pa.Table) -> str:
+        """Return a table that holds these rows: the server's own, else one that lives until `_unstage`."""
+        name = self._kept(rows)
+        if name is None:
+            name = self.dialect.relation(self._namespace, table)
+            self._write_new(self._namespace, table, rows)
+        return name
+
+    def _write_new(self, schema: str, table: str, rows: pa.Table) -> None:
         by_name = {column.name: column for column in self._table.columns}
         columns = [by_name[name] for name in rows.column_names]
-        name = self.dialect.relation(self._namespace, table)
         definitions = ", ".join(self.dialect.definition(column) for column in columns)
+        name = self.dialect.relation(schema, table)
         self._session.execute(f"DROP TABLE IF EXISTS {name}")
         self._session.execute(f"CREATE UNLOGGED TABLE {name} ({definitions})")
-        self._session.write(self._namespace, table, columns, rows.to_batches())
-        return name
+        self._session.write(schema, table, columns, rows.to_batches())
+
+    def _unstage(self, name: str) -> None:
+        if name.startswith(self.dialect.quote(self._namespace)):
+            self._session.execute(f"DROP TABLE IF EXISTS {name}")
 
     def _statement(self, op: Op, staged: str) -> str:
         key = map(self.dialect.quote, self._table.key)
