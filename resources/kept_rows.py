@@ -1,4 +1,4 @@
-"""Rows of the workload that a local server keeps for the next case: sent to it once, copied by itself from then on.
+"""Rows of the workload on a source's server: sent for one case, or kept for all and copied by the server itself.
 
 Here lives which rows are kept and under which name; how a table is made and filled is each system's matter. Only an
 embedded server keeps them, because it ends with this process: on any other they would be left behind. It may import
@@ -45,3 +45,48 @@ class KeptRows:
 
 KEPT = KeptRows()
 """Of this process."""
+
+
+class StagedRows:
+    """Tables, for reading alone, in which a source's server holds rows that are to be put into the case's table."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        table: TableSpec,
+        namespace: str,
+        *,
+        common: str,
+        relation: Callable[[str, str], str],
+        write: Callable[[str, str, pa.Table], None],
+        execute: Callable[[str], object],
+    ) -> None:
+        """Know how the system names a relation, makes one anew with rows, and runs a statement.
+
+        `namespace` is the case's schema, `common` the one that every database has.
+        """
+        self._endpoint, self._table = endpoint, table
+        self._namespace, self._common = namespace, common
+        self._relation, self._write, self._execute = relation, write, execute
+        self._own: set[str] = set()
+
+    def kept(self, rows: pa.Table) -> str | None:
+        """Return the table in which the server keeps these rows for every case; None where it keeps none."""
+        name = KEPT.name(self._endpoint, self._table, rows, lambda name: self._write(self._common, name, rows))
+        return name and self._relation(self._common, name)
+
+    def hold(self, name: str, rows: pa.Table) -> str:
+        """Return a table that holds these rows: the kept one, else one of the case's own, until `let_go`."""
+        kept = self.kept(rows)
+        if kept:
+            return kept
+        own = self._relation(self._namespace, name)
+        self._own.add(own)
+        self._write(self._namespace, name, rows)
+        return own
+
+    def let_go(self, relation: str) -> None:
+        """Drop a table that `hold` returned, unless it is kept."""
+        if relation in self._own:
+            self._own.remove(relation)
+            self._execute(f"DROP TABLE IF EXISTS {relation}")

@@ -7,7 +7,7 @@ import pytest
 from matrix_defs.orders import orders_table
 from matrix_defs.systems import System
 from resources.endpoints.endpoint import Endpoint
-from resources.kept_rows import MOST, KeptRows
+from resources.kept_rows import MOST, KeptRows, StagedRows
 
 TABLE = orders_table(0)
 ROWS = TABLE.schema.empty_table()
@@ -58,3 +58,24 @@ def test_a_server_keeps_no_more_than_so_many_tables(written):
     assert len(set(names[:-1])) == MOST
     assert names[-1] is None
     assert kept.name(LOCAL, TABLE, many[0], written.append) == names[0]
+
+
+def staged(endpoint: Endpoint, told: list[str]) -> StagedRows:
+    return StagedRows(
+        endpoint,
+        TABLE,
+        "m_case",
+        common="public",
+        relation="{}.{}".format,
+        write=lambda schema, name, rows: told.append(f"write {schema}.{name}"),
+        execute=told.append,
+    )
+
+
+def test_a_kept_table_is_never_dropped_and_one_of_the_cases_own_is(written):
+    rows = TABLE.schema.empty_table()
+    local, foreign = staged(replace(LOCAL, password="three"), written), staged(replace(LOCAL, kind="external"), written)
+    assert (local.hold("held", rows), foreign.hold("held", rows)) == ("public.kept_0", "m_case.held")
+    local.let_go("public.kept_0")
+    foreign.let_go("m_case.held")
+    assert written == ["write public.kept_0", "write m_case.held", "DROP TABLE IF EXISTS m_case.held"]

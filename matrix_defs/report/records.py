@@ -65,7 +65,7 @@ def engines(record: Record) -> dict[str, str]:
 
 
 def skipped(records: Records) -> dict[str, dict[str, str]]:
-    """Return by engine what it lacks of the system that it stands for, and why; engines that lack nothing are absent."""
+    """Return by engine what it lacks of the system that it stands for, and why; one that lacks nothing is absent."""
     found: dict[str, dict[str, str]] = {}
     for record in records.values():
         told = engines(record)

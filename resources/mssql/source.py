@@ -28,7 +28,7 @@ from matrix_defs.systems import SourceKind
 from matrix_defs.table import TableSpec
 from resources.cursor_read import CursorRead
 from resources.endpoints.endpoint import Endpoint
-from resources.kept_rows import KEPT
+from resources.kept_rows import StagedRows
 from resources.mssql.cdc import LogCapture
 from resources.mssql.dialect import MssqlDialect
 from resources.mssql.session import DRIVER_ERRORS, Session, explained, run
@@ -60,6 +60,15 @@ class MssqlSource:
         self._table = table
         self._name = self.dialect.relation(namespace, table.name)
         self._columns = self.dialect.names(table.names)
+        self._staged = StagedRows(
+            endpoint,
+            table,
+            namespace,
+            common=_DBO,
+            relation=self.dialect.relation,
+            write=self._write_new,
+            execute=self._session.execute,
+        )
         stream = CHANGE_STREAMS[endpoint.options.get("cdc_mode", "change_tracking")]
         self._stream = stream(self._session, namespace, table)
 
@@ -70,7 +79,7 @@ class MssqlSource:
         with explained("seeding"):
             self._session.execute(f"CREATE SCHEMA {self.dialect.quote(self._namespace)}")
             self._session.execute(self.dialect.create_keyed(self._namespace, self._table))
-            kept = self._kept(rows)
+            kept = self._staged.kept(rows)
             if kept:
                 self._session.execute(self._statement(Op.INSERT, kept))
             else:
@@ -79,7 +88,7 @@ class MssqlSource:
     def apply(self, changes: Changes) -> None:
         """Stage the rows of every change, then run one statement per change in one transaction."""
         with explained("changing"):
-            staged = [self._staged(f"change_{number}", change.rows) for number, change in enumerate(changes)]
+            staged = [self._staged.hold(f"change_{number}", change.rows) for number, change in enumerate(changes)]
             with closing(self._session.connect()) as connection:
                 for text in _IN_SNAPSHOT:
                     run(connection, text)
@@ -87,16 +96,16 @@ class MssqlSource:
                     run(connection, self._statement(change.op, name))
                 run(connection, "COMMIT TRANSACTION")
             for name in staged:
-                self._unstage(name)
+                self._staged.let_go(name)
 
     def hold(self, rows: pa.Table) -> "HeldTransaction":
         """Insert the rows in a transaction on a connection of its own, which stays open."""
         with explained("holding a transaction open"):
-            staged = self._staged("held", rows)
+            staged = self._staged.hold("held", rows)
             connection = self._session.connect()
             for text in ("SET XACT_ABORT ON", "BEGIN TRANSACTION", self._statement(Op.INSERT, staged)):
                 run(connection, text)
-        return HeldTransaction(connection, lambda: self._unstage(staged))
+        return HeldTransaction(connection, lambda: self._staged.let_go(staged))
 
     def drop(self) -> None:
         """Drop the schema and what watches the table, and close the connections."""
@@ -106,34 +115,13 @@ class MssqlSource:
                 self._session.execute(statement.text)
             self._session.close()
 
-    def _kept(self, rows: pa.Table) -> str | None:
-        """Return the table in which the server keeps these rows for every case; None where it keeps none."""
-        name = KEPT.name(
-            self._session.endpoint,
-            self._table,
-            rows,
-            lambda name: self._write_new(self.dialect.relation(_DBO, name), rows),
-        )
-        return name and self.dialect.relation(_DBO, name)
-
-    def _staged(self, table: str, rows: pa.Table) -> str:
-        """Return a table that holds these rows: the server's own, else one that lives until `_unstage`."""
-        name = self._kept(rows)
-        if name is None:
-            name = self.dialect.relation(self._namespace, table)
-            self._write_new(name, rows)
-        return name
-
-    def _write_new(self, name: str, rows: pa.Table) -> None:
+    def _write_new(self, schema: str, table: str, rows: pa.Table) -> None:
         by_name = {column.name: column for column in self._table.columns}
         columns = [by_name[name] for name in rows.column_names]
+        name = self.dialect.relation(schema, table)
         self._session.execute(f"DROP TABLE IF EXISTS {name}")
         self._session.execute(self.dialect.create(name, columns))
         self._session.write(name, columns, rows.to_batches())
-
-    def _unstage(self, name: str) -> None:
-        if name.startswith(self.dialect.quote(self._namespace)):
-            self._session.execute(f"DROP TABLE IF EXISTS {name}")
 
     def _statement(self, op: Op, staged: str) -> str:
         key, quote = self._table.key, self.dialect.quote

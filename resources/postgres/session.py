@@ -33,7 +33,7 @@ class Session:
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
-        self.endpoint = endpoint
+        self._endpoint = endpoint
         self._limits = limits(endpoint)
 
     @cached_property
@@ -45,9 +45,9 @@ class Session:
     def arrow(self) -> dbapi.Connection:
         """The connection for Arrow, in autocommit."""
         try:
-            connection = dbapi.connect(conninfo(self.endpoint, CONNECT_SECONDS), autocommit=True)
+            connection = dbapi.connect(conninfo(self._endpoint, CONNECT_SECONDS), autocommit=True)
         except adbc_driver_manager.Error as error:
-            raise refused(self.endpoint, error) from None
+            raise refused(self._endpoint, error) from None
         if self._limits:
             with connection.cursor() as cursor:
                 cursor.execute(self._limits)
@@ -56,9 +56,9 @@ class Session:
     def connect(self, *, autocommit: bool = False, **extra: str) -> psycopg.Connection:
         """A connection of the caller's own, to be closed by the caller; `extra` are words of the connection string."""
         try:
-            connection = psycopg.connect(conninfo(self.endpoint, CONNECT_SECONDS, **extra), autocommit=True)
+            connection = psycopg.connect(conninfo(self._endpoint, CONNECT_SECONDS, **extra), autocommit=True)
         except psycopg.OperationalError as error:
-            raise refused(self.endpoint, error) from None
+            raise refused(self._endpoint, error) from None
         if self._limits:
             connection.execute(self._limits)
         connection.autocommit = autocommit

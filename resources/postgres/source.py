@@ -28,7 +28,7 @@ from matrix_defs.systems import SourceKind
 from matrix_defs.table import TableSpec
 from resources.cursor_read import CursorRead
 from resources.endpoints.endpoint import Endpoint
-from resources.kept_rows import KEPT
+from resources.kept_rows import StagedRows
 from resources.postgres.cdc import ChangeStream
 from resources.postgres.dialect import PostgresDialect
 from resources.postgres.session import Session, explained
@@ -56,6 +56,15 @@ class PostgresSource:
         self._table = table
         self._name = self.dialect.relation(namespace, table.name)
         self._columns = self.dialect.names(table.names)
+        self._staged = StagedRows(
+            endpoint,
+            table,
+            namespace,
+            common=_PUBLIC,
+            relation=self.dialect.relation,
+            write=self._write_new,
+            execute=self._session.execute,
+        )
         self._stream = ChangeStream(self._session, namespace, table)
 
     # ------------------------------------------------------------------ what the workload does to it
@@ -67,7 +76,7 @@ class PostgresSource:
             columns = ", ".join(self.dialect.definition(column) for column in self._table.columns)
             key = self.dialect.names(self._table.key)
             self._session.execute(f"CREATE TABLE {self._name} ({columns}, PRIMARY KEY ({key}))")
-            kept = self._kept(rows)
+            kept = self._staged.kept(rows)
             if kept:
                 self._session.execute(self._statement(Op.INSERT, kept))
             else:
@@ -76,20 +85,20 @@ class PostgresSource:
     def apply(self, changes: Changes) -> None:
         """Stage the rows of every change, then run one statement per change in one transaction."""
         with explained("changing"):
-            staged = [self._staged(f"change_{number}", change.rows) for number, change in enumerate(changes)]
+            staged = [self._staged.hold(f"change_{number}", change.rows) for number, change in enumerate(changes)]
             with self._session.sql.transaction():
                 for change, name in zip(changes, staged, strict=True):
                     self._session.execute(self._statement(change.op, name))
             for name in staged:
-                self._unstage(name)
+                self._staged.let_go(name)
 
     def hold(self, rows: pa.Table) -> "HeldTransaction":
         """Insert the rows in a transaction on a connection of its own, which stays open."""
         with explained("holding a transaction open"):
-            staged = self._staged("held", rows)
+            staged = self._staged.hold("held", rows)
             connection = self._session.connect()
             connection.execute(self._statement(Op.INSERT, staged))
-        return HeldTransaction(connection, lambda: self._unstage(staged))
+        return HeldTransaction(connection, lambda: self._staged.let_go(staged))
 
     def drop(self) -> None:
         """Drop slot, publication and schema, and close the connections."""
@@ -97,19 +106,6 @@ class PostgresSource:
             self._stream.drop()
             self._session.execute(f"DROP SCHEMA IF EXISTS {self.dialect.quote(self._namespace)} CASCADE")
             self._session.close()
-
-    def _kept(self, rows: pa.Table) -> str | None:
-        """Return the table in which the server keeps these rows for every case; None where it keeps none."""
-        name = KEPT.name(self._session.endpoint, self._table, rows, lambda name: self._write_new(_PUBLIC, name, rows))
-        return name and self.dialect.relation(_PUBLIC, name)
-
-    def _staged(self, table: str, rows: pa.Table) -> str:
-        """Return a table that holds these rows: the server's own, else one that lives until `_unstage`."""
-        name = self._kept(rows)
-        if name is None:
-            name = self.dialect.relation(self._namespace, table)
-            self._write_new(self._namespace, table, rows)
-        return name
 
     def _write_new(self, schema: str, table: str, rows: pa.Table) -> None:
         by_name = {column.name: column for column in self._table.columns}
@@ -119,10 +115,6 @@ class PostgresSource:
         self._session.execute(f"DROP TABLE IF EXISTS {name}")
         self._session.execute(f"CREATE UNLOGGED TABLE {name} ({definitions})")
         self._session.write(schema, table, columns, rows.to_batches())
-
-    def _unstage(self, name: str) -> None:
-        if name.startswith(self.dialect.quote(self._namespace)):
-            self._session.execute(f"DROP TABLE IF EXISTS {name}")
 
     def _statement(self, op: Op, staged: str) -> str:
         key = map(self.dialect.quote, self._table.key)

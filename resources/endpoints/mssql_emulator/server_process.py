@@ -10,9 +10,19 @@ import os
 import signal
 import sys
 import threading
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 
 _PROJECT = Path(__file__).parents[3]
+
+
+class WithoutPandas(MetaPathFinder):
+    """Lets no pandas be found: Arrow imports it at its first value, nothing here needs it, and that takes long."""
+
+    def find_spec(self, name: str, path: object, target: object = None) -> None:
+        """Return None for any other module: the next finder is asked. Raises ImportError."""
+        if name == "pandas":
+            raise ModuleNotFoundError("pandas is not wanted here", name=name)
 
 
 def serve(ready: str) -> None:
@@ -35,4 +45,5 @@ if __name__ == "__main__":
     # There is nothing to be saved, so a request to end is obeyed at once.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.path.insert(0, str(_PROJECT))
+    sys.meta_path.insert(0, WithoutPandas())
     serve(sys.argv[1])
