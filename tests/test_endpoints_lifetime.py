@@ -70,6 +70,13 @@ psycopg.connect(host=at.host, port=at.port, user=at.user, password=at.password).
 print("parent still served", flush=True)
 """
 
+OBEYS = """
+import signal
+# Who starts the tests in the background has interrupts ignored, and Dagster then the request to end too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+"""
+
 STAYS = """
 print("ready", flush=True)
 sys.stdin.read()
@@ -91,7 +98,11 @@ class Owner:
 
     def __init__(self, code: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", code + STAYS], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", OBEYS + code + STAYS],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         assert self.process.stdout is not None
         self.said: list[str] = []
