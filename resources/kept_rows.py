@@ -6,6 +6,7 @@ embedded server keeps them, because it ends with this process: on any other they
 """
 
 from collections.abc import Callable
+from secrets import token_hex
 from threading import Lock
 
 import pyarrow as pa
@@ -37,7 +38,7 @@ class KeptRows:
             kept = self._kept.setdefault((endpoint.address, endpoint.password), {})
             place = (table, id(rows))
             if place not in kept and len(kept) < MOST:
-                name = f"kept_{len(kept)}"
+                name = f"kept_{token_hex(4)}"  # two logins of one server must not take each other's
                 write(name)
                 kept[place] = (name, rows)  # holding the rows keeps their id from being given to others
             return kept[place][0] if place in kept else None

@@ -28,7 +28,6 @@ from matrix_defs.systems import SourceKind
 from matrix_defs.table import TableSpec
 from resources.cursor_read import CursorRead
 from resources.endpoints.endpoint import Endpoint
-from resources.kept_rows import StagedRows
 from resources.postgres.cdc import ChangeStream
 from resources.postgres.dialect import PostgresDialect
 from resources.postgres.session import Session, explained
@@ -39,8 +38,6 @@ COPY_CHUNK_BYTES = 1 << 20
 Chunk = TypeVar("Chunk")
 
 _SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
-_PUBLIC = "public"
-"""The schema that every new database has."""
 _XID_CYCLE, _XID_HORIZON = 1 << 32, 1 << 31
 
 
@@ -56,15 +53,6 @@ class PostgresSource:
         self._table = table
         self._name = self.dialect.relation(namespace, table.name)
         self._columns = self.dialect.names(table.names)
-        self._staged = StagedRows(
-            endpoint,
-            table,
-            namespace,
-            common=_PUBLIC,
-            relation=self.dialect.relation,
-            write=self._write_new,
-            execute=self._session.execute,
-        )
         self._stream = ChangeStream(self._session, namespace, table)
 
     # ------------------------------------------------------------------ what the workload does to it
@@ -76,29 +64,25 @@ class PostgresSource:
             columns = ", ".join(self.dialect.definition(column) for column in self._table.columns)
             key = self.dialect.names(self._table.key)
             self._session.execute(f"CREATE TABLE {self._name} ({columns}, PRIMARY KEY ({key}))")
-            kept = self._staged.kept(rows)
-            if kept:
-                self._session.execute(self._statement(Op.INSERT, kept))
-            else:
-                self._session.write(self._namespace, self._table.name, self._table.columns, rows.to_batches())
+            self._session.write(self._namespace, self._table.name, self._table.columns, rows.to_batches())
 
     def apply(self, changes: Changes) -> None:
         """Stage the rows of every change, then run one statement per change in one transaction."""
         with explained("changing"):
-            staged = [self._staged.hold(f"change_{number}", change.rows) for number, change in enumerate(changes)]
+            staged = [self._staged(f"change_{number}", change.rows) for number, change in enumerate(changes)]
             with self._session.sql.transaction():
                 for change, name in zip(changes, staged, strict=True):
                     self._session.execute(self._statement(change.op, name))
             for name in staged:
-                self._staged.let_go(name)
+                self._session.execute(f"DROP TABLE {name}")
 
     def hold(self, rows: pa.Table) -> "HeldTransaction":
         """Insert the rows in a transaction on a connection of its own, which stays open."""
         with explained("holding a transaction open"):
-            staged = self._staged.hold("held", rows)
+            staged = self._staged("held", rows)
             connection = self._session.connect()
             connection.execute(self._statement(Op.INSERT, staged))
-        return HeldTransaction(connection, lambda: self._staged.let_go(staged))
+        return HeldTransaction(connection, lambda: self._session.execute(f"DROP TABLE IF EXISTS {staged}"))
 
     def drop(self) -> None:
         """Drop slot, publication and schema, and close the connections."""
@@ -107,14 +91,15 @@ class PostgresSource:
             self._session.execute(f"DROP SCHEMA IF EXISTS {self.dialect.quote(self._namespace)} CASCADE")
             self._session.close()
 
-    def _write_new(self, schema: str, table: str, rows: pa.Table) -> None:
+    def _staged(self, table: str, rows: pa.Table) -> str:
         by_name = {column.name: column for column in self._table.columns}
         columns = [by_name[name] for name in rows.column_names]
+        name = self.dialect.relation(self._namespace, table)
         definitions = ", ".join(self.dialect.definition(column) for column in columns)
-        name = self.dialect.relation(schema, table)
         self._session.execute(f"DROP TABLE IF EXISTS {name}")
         self._session.execute(f"CREATE UNLOGGED TABLE {name} ({definitions})")
-        self._session.write(schema, table, columns, rows.to_batches())
+        self._session.write(self._namespace, table, columns, rows.to_batches())
+        return name
 
     def _statement(self, op: Op, staged: str) -> str:
         key = map(self.dialect.quote, self._table.key)
