@@ -4,6 +4,7 @@ Cases into a sink in memory play every strategy; what a case does not show stand
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 
@@ -22,7 +23,7 @@ from matrix_defs.run_modes import RunSettings
 from matrix_defs.runner import run_case
 from matrix_defs.systems import System
 from matrix_defs.table import Column, LogicalType, TableSpec
-from matrix_defs.workload import WorkloadSpec, apply_changes, build_workload
+from matrix_defs.workload import Phase, WorkloadSpec, apply_changes, build_workload
 from resources.endpoints.endpoint import Endpoint
 from resources.mssql.resource import MssqlResource
 
@@ -291,3 +292,28 @@ class TestChangeTracking:
         two.source.release(first(two))
         assert two.source.released() is None
         assert two.source.represent(SMALL, small()) == small()
+
+
+def test_a_case_that_changes_its_rows_leaves_those_that_the_server_keeps_for_the_next(endpoint: Endpoint) -> None:
+    seeded = []
+    for _ in range(2):
+        held = Seeded(endpoint, f"m_source_{next(_numbers)}", ORDERS, WORKLOAD.baseline)
+        rows, _ = read(held, ReadMode.SNAPSHOT)
+        seeded.append(digests(rows))
+        held.source.apply(WORKLOAD.changes_of(Phase.EMPTIED))
+        assert read(held, ReadMode.SNAPSHOT)[0].num_rows < WORKLOAD.baseline.num_rows
+        held.close()
+    assert np.array_equal(*seeded)
+    assert np.array_equal(seeded[0], digests(WORKLOAD.baseline, ORDERS.names))
+
+
+def test_a_server_that_keeps_nothing_is_seeded_and_changed_the_same_and_left_as_it_was(endpoint: Endpoint) -> None:
+    foreign = replace(endpoint, kind="external")
+    held = Seeded(foreign, f"m_source_{next(_numbers)}", ORDERS, WORKLOAD.baseline)
+    held.source.apply(WORKLOAD.changes_of(Phase.EMPTIED))
+    assert read(held, ReadMode.SNAPSHOT)[0].num_rows < WORKLOAD.baseline.num_rows
+    assert held.source._session.names(
+        f"SELECT t.name FROM sys.tables AS t JOIN sys.schemas AS s"
+        f" ON s.schema_id = t.schema_id WHERE s.name = '{held.source._namespace}'"
+    ) == [ORDERS.name]
+    held.close()

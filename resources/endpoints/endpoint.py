@@ -38,7 +38,7 @@ class Endpoint:
     lacks: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """What the system has and this engine has not: a type, a statement; and why, or what is done in its place.
 
-    It is skipped by cases and shown by results. Nobody but the endpoint's starter or probe knows it.
+    Cases do without it and results show it. Only the endpoint's starter or probe says it.
     """
     in_process: bool = False
     """It lives inside this process and ends with it; other processes cannot use it."""

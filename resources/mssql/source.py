@@ -28,9 +28,9 @@ from matrix_defs.systems import SourceKind
 from matrix_defs.table import TableSpec
 from resources.cursor_read import CursorRead
 from resources.endpoints.endpoint import Endpoint
-from resources.kept_rows import StagedRows
 from resources.mssql.cdc import LogCapture
 from resources.mssql.dialect import MssqlDialect
+from resources.mssql.kept_rows import KEPT
 from resources.mssql.session import DRIVER_ERRORS, Session, explained, run
 from resources.mssql.tracking import ChangeTracking
 from resources.types_table import represent
@@ -60,15 +60,7 @@ class MssqlSource:
         self._table = table
         self._name = self.dialect.relation(namespace, table.name)
         self._columns = self.dialect.names(table.names)
-        self._staged = StagedRows(
-            endpoint,
-            table,
-            namespace,
-            common=_DBO,
-            relation=self.dialect.relation,
-            write=self._write_new,
-            execute=self._session.execute,
-        )
+        self._own_staged: set[str] = set()
         stream = CHANGE_STREAMS[endpoint.options.get("cdc_mode", "change_tracking")]
         self._stream = stream(self._session, namespace, table)
 
@@ -79,7 +71,7 @@ class MssqlSource:
         with explained("seeding"):
             self._session.execute(f"CREATE SCHEMA {self.dialect.quote(self._namespace)}")
             self._session.execute(self.dialect.create_keyed(self._namespace, self._table))
-            kept = self._staged.kept(rows)
+            kept = self._kept(rows)
             if kept:
                 self._session.execute(self._statement(Op.INSERT, kept))
             else:
@@ -88,7 +80,7 @@ class MssqlSource:
     def apply(self, changes: Changes) -> None:
         """Stage the rows of every change, then run one statement per change in one transaction."""
         with explained("changing"):
-            staged = [self._staged.hold(f"change_{number}", change.rows) for number, change in enumerate(changes)]
+            staged = [self._staged(f"change_{number}", change.rows) for number, change in enumerate(changes)]
             with closing(self._session.connect()) as connection:
                 for text in _IN_SNAPSHOT:
                     run(connection, text)
@@ -96,16 +88,16 @@ class MssqlSource:
                     run(connection, self._statement(change.op, name))
                 run(connection, "COMMIT TRANSACTION")
             for name in staged:
-                self._staged.let_go(name)
+                self._unstage(name)
 
     def hold(self, rows: pa.Table) -> "HeldTransaction":
         """Insert the rows in a transaction on a connection of its own, which stays open."""
         with explained("holding a transaction open"):
-            staged = self._staged.hold("held", rows)
+            staged = self._staged("held", rows)
             connection = self._session.connect()
             for text in ("SET XACT_ABORT ON", "BEGIN TRANSACTION", self._statement(Op.INSERT, staged)):
                 run(connection, text)
-        return HeldTransaction(connection, lambda: self._staged.let_go(staged))
+        return HeldTransaction(connection, lambda: self._unstage(staged))
 
     def drop(self) -> None:
         """Drop the schema and what watches the table, and close the connections."""
@@ -115,10 +107,33 @@ class MssqlSource:
                 self._session.execute(statement.text)
             self._session.close()
 
-    def _write_new(self, schema: str, table: str, rows: pa.Table) -> None:
+    def _kept(self, rows: pa.Table) -> str | None:
+        """Return the table in which the server keeps these rows for every case; None where it keeps none."""
+
+        def write(name: str) -> None:
+            self._write_new(self.dialect.relation(_DBO, name), rows)
+
+        name = KEPT.name(self._session.endpoint, self._table, rows, write)
+        return name and self.dialect.relation(_DBO, name)
+
+    def _staged(self, table: str, rows: pa.Table) -> str:
+        """Return a table that holds these rows: the kept one, else one of the case's own, until `_unstage`."""
+        kept = self._kept(rows)
+        if kept:
+            return kept
+        own = self.dialect.relation(self._namespace, table)
+        self._own_staged.add(own)
+        self._write_new(own, rows)
+        return own
+
+    def _unstage(self, name: str) -> None:
+        if name in self._own_staged:
+            self._own_staged.remove(name)
+            self._session.execute(f"DROP TABLE IF EXISTS {name}")
+
+    def _write_new(self, name: str, rows: pa.Table) -> None:
         by_name = {column.name: column for column in self._table.columns}
         columns = [by_name[name] for name in rows.column_names]
-        name = self.dialect.relation(schema, table)
         self._session.execute(f"DROP TABLE IF EXISTS {name}")
         self._session.execute(self.dialect.create(name, columns))
         self._session.write(name, columns, rows.to_batches())

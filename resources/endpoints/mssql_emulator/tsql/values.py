@@ -7,6 +7,7 @@ A node that no table here names, and a part of a node that is not read, is refus
 through. Values and conditions are kept apart, as in T-SQL, which has no boolean values.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
@@ -38,28 +39,28 @@ GLOBALS: dict[str, SqlType] = {
 """Functions that look like variables; the session gives their values. `@@identity` is a function of the library."""
 
 
-class Values(Operators):
+class Values(Operators, ABC):
     """Says values; subclasses add conditions, queries and functions."""
 
+    @abstractmethod
     def query(self, node: exp.Query, outer: Scope | None) -> "tuple[str, list[Piece] | None]":
         """Return a subquery and its columns."""
-        raise NotImplementedError
 
+    @abstractmethod
     def condition(self, node: Any, scope: Scope) -> str:
         """Return a condition."""
-        raise NotImplementedError
 
+    @abstractmethod
     def call(self, name: str, node: exp.Anonymous, scope: Scope) -> Piece:
         """Return a call of a function."""
-        raise NotImplementedError
 
+    @abstractmethod
     def window(self, node: exp.Window, scope: Scope) -> Piece:
         """Return a function with OVER."""
-        raise NotImplementedError
 
+    @abstractmethod
     def string_agg(self, node: exp.GroupConcat, scope: Scope) -> Piece:
         """Return STRING_AGG."""
-        raise NotImplementedError
 
     # ------------------------------------------------------------------ values
 

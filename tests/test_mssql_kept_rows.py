@@ -7,7 +7,7 @@ import pytest
 from matrix_defs.orders import orders_table
 from matrix_defs.systems import System
 from resources.endpoints.endpoint import Endpoint
-from resources.kept_rows import MOST, KeptRows, StagedRows
+from resources.mssql.kept_rows import MOST, KeptRows
 
 TABLE = orders_table(0)
 ROWS = TABLE.schema.empty_table()
@@ -58,25 +58,3 @@ def test_a_server_keeps_no_more_than_so_many_tables(written):
     assert len(set(names[:-1])) == MOST
     assert names[-1] is None
     assert kept.name(LOCAL, TABLE, many[0], written.append) == names[0]
-
-
-def staged(endpoint: Endpoint, told: list[str]) -> StagedRows:
-    return StagedRows(
-        endpoint,
-        TABLE,
-        "m_case",
-        common="public",
-        relation="{}.{}".format,
-        write=lambda schema, name, rows: told.append(f"write {schema}.{name}"),
-        execute=told.append,
-    )
-
-
-def test_a_kept_table_is_never_dropped_and_one_of_the_cases_own_is(written):
-    rows = TABLE.schema.empty_table()
-    local, foreign = staged(replace(LOCAL, password="three"), written), staged(replace(LOCAL, kind="external"), written)
-    kept, own = local.hold("held", rows), foreign.hold("held", rows)
-    assert own == "m_case.held"
-    local.let_go(kept)
-    foreign.let_go(own)
-    assert written == [f"write {kept}", f"write {own}", f"DROP TABLE IF EXISTS {own}"]
