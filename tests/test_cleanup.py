@@ -54,6 +54,13 @@ def dropped(found: tuple[Found, ...]) -> list[str]:
     return [problem for _, problem in remove(found) if problem]
 
 
+def name_it(monkeypatch: pytest.MonkeyPatch, endpoint: Endpoint) -> None:
+    """Let the environment name the service, as its owner's would."""
+    definitions.stop_services()
+    for name, value in environment([endpoint]).items():
+        monkeypatch.setenv(name, value)
+
+
 @pytest.fixture(scope="module")
 def endpoints() -> Iterator[Endpoints]:
     """Local services that the systems besides PostgreSQL are looked for on."""
@@ -126,9 +133,7 @@ class TestPostgres:
         monkeypatch,
         run: Run,  # noqa: F811
     ):
-        definitions.stop_services()
-        for name, value in environment([postgres_endpoint]).items():
-            monkeypatch.setenv(name, value)
+        name_it(monkeypatch, postgres_endpoint)
         code, out, err = run("cleanup")
         assert (code, len(out.splitlines())) == (0, 3)
         assert all(
@@ -144,9 +149,7 @@ class TestPostgres:
         assert look(RESOURCES[System.POSTGRES](), postgres_endpoint) == ()
 
     def test_a_service_that_cannot_be_searched_is_no_success(self, postgres_endpoint, monkeypatch, run: Run):  # noqa: F811
-        definitions.stop_services()
-        for name, value in environment([postgres_endpoint]).items():
-            monkeypatch.setenv(name, value)
+        name_it(monkeypatch, postgres_endpoint)
         monkeypatch.setenv("MATRIX_POSTGRES_PORT", "1")
         code, out, err = run("cleanup")
         assert (code, out) == (1, "")
@@ -158,9 +161,7 @@ class TestPostgres:
         monkeypatch,
         run: Run,  # noqa: F811
     ):
-        definitions.stop_services()
-        for name, value in environment([postgres_endpoint]).items():
-            monkeypatch.setenv(name, value)
+        name_it(monkeypatch, postgres_endpoint)
         monkeypatch.setenv("MATRIX_ENDPOINTS", "postgres=external,mssql=external")
         monkeypatch.delenv("MATRIX_MSSQL_HOST", raising=False)
         assert run("cleanup", "--older-than", "9999d")[0] == 0
