@@ -24,7 +24,7 @@ from matrix_defs.systems import System
 from matrix_defs.workload import build_workload
 from resources.endpoints.endpoint import Endpoint
 from resources.endpoints.registry import KIND_VARIABLE, kind_of
-from resources.memory import give_back, keep_little
+from resources.memory import give_back, keep_little, set_aside
 from resources.project import project
 from resources.system import SystemResource
 
@@ -131,6 +131,7 @@ def certify_all(cases: Iterable[Case], settings: RunSettings, services: Services
     middle of its work. Of several, those that have begun end first.
     """
     keep_little()
+    set_aside()
 
     def verdict(case: Case) -> CaseResult:
         return certify(case, settings, services, run)

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from matrix_defs import checks
 from matrix_defs.compare import Diff, altered_cells, diff
-from matrix_defs.oracle import Expectation, Represent, expectations, fold
+from matrix_defs.oracle import Expectation, expectations, fold
 from matrix_defs.ports import LoadReport, LoadTarget, Position, Sink, Source
 from matrix_defs.result import Check
 from matrix_defs.story import Stage, finds_nothing_new
@@ -34,7 +34,8 @@ class Judge:
     altered_cells: int = 0
     """Cells of the baseline that a declared loss of source or sink changes."""
     _expected: Mapping[Stage, Expectation] = field(default_factory=dict)
-    _represent: Represent | None = None
+    _held: Workload | None = None
+    """The workload as source and sink together hold its rows."""
 
     @property
     def passed(self) -> bool:
@@ -53,11 +54,10 @@ class Judge:
         def represent(rows: pa.Table) -> pa.Table:
             return sink.represent(table, source.represent(table, rows))
 
-        held = represent(baseline)
-        if held is not baseline:
-            self.altered_cells = altered_cells(baseline, held)
-            self._represent = represent
-        self._expected = expectations(self.strategy, self.kind, self.workload, self._represent)
+        self._held = self.workload.held_as(represent)
+        if self._held is not self.workload:
+            self.altered_cells = altered_cells(baseline, self._held.baseline)
+        self._expected = expectations(self.strategy, self.kind, self._held)
 
     def rows(
         self,
@@ -88,7 +88,7 @@ class Judge:
     def _rows_match(self, stage: Stage, seen: checks.Seen) -> str:
         detail = checks.rows_match(seen, self._expected[stage])
         if detail:
-            told = fold(self.strategy, self.kind, self.workload, self._represent or _unaltered)[stage].rows
+            told = fold(self.strategy, self.kind, self._held or self.workload)[stage].rows
             must = told.select(seen.rows.column_names).cast(seen.rows.schema)
             self.diffs[stage.value] = diff(must, seen.rows, self.target.table.key)
             detail = f"{detail}: {self.diffs[stage.value].counts}"
@@ -114,7 +114,3 @@ class Judge:
     def leftovers(self, stage: Stage, names: list[str]) -> None:
         """Judge what a stage left in the namespace."""
         self.note("nothing_left_behind", stage, f"left in the namespace: {', '.join(names)}" if names else "")
-
-
-def _unaltered(rows: pa.Table) -> pa.Table:
-    return rows

@@ -4,19 +4,19 @@ Here lives a model of the two kinds of source and the fold of `expect` over what
 SQL, a driver or a row that a system returned. It may import `story`, `strategies` and `workload`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from threading import Condition
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from cachetools import LRUCache, cached
 
 from matrix_defs.compare import digests, fingerprints
 from matrix_defs.ports import DELETE, UPSERT, Change, Changes, KeyList, Op, ReadMode, Scope, key_list
 from matrix_defs.row_hash import row_hash
 from matrix_defs.story import Stage, scopes, target_key
-from matrix_defs.strategies import STRATEGIES
 from matrix_defs.strategies.base import (
     Read,
     Strategy,
@@ -27,9 +27,7 @@ from matrix_defs.strategies.base import (
 )
 from matrix_defs.systems import SourceKind
 from matrix_defs.table import TableSpec
-from matrix_defs.workload import Workload, WorkloadSpec, build_workload
-
-Represent = Callable[[pa.Table], pa.Table]
+from matrix_defs.workload import Workload
 
 
 @dataclass(frozen=True)
@@ -162,19 +160,17 @@ class Expected:
     """The keys that the source held at an earlier stage and holds no more."""
 
 
-def fold(
-    strategy: Strategy, kind: SourceKind, workload: Workload, represent: Represent = lambda rows: rows
-) -> dict[Stage, Expected]:
-    """Fold the strategy's `expect` over the story. `represent` is how source and sink together can hold a row."""
+def fold(strategy: Strategy, kind: SourceKind, workload: Workload) -> dict[Stage, Expected]:
+    """Fold the strategy's `expect` over the story, whose rows are as source and sink together can hold them."""
     key = target_key(strategy, workload)
-    model = SourceModel(kind, workload.table, represent(workload.baseline))
+    model = SourceModel(kind, workload.table, workload.baseline)
     target = _empty_target(strategy, model)
     ever = model.state.select(list(workload.table.key))
     expected: dict[Stage, Expected] = {}
     ordinal = 0
     for stage in Stage:
         if stage not in (Stage.BASELINE, Stage.REPLAY):
-            model.apply(_happens(stage, workload, represent))
+            model.apply(_happens(stage, workload))
         counts = []
         for scope in scopes(strategy, stage, workload):
             ordinal += 1
@@ -187,11 +183,9 @@ def fold(
     return expected
 
 
-def _happens(stage: Stage, workload: Workload, represent: Represent) -> Changes:
+def _happens(stage: Stage, workload: Workload) -> Changes:
     changes = workload.changes_of(stage.phase)
-    if stage is Stage.RETURNS:
-        changes = (Change(Op.INSERT, workload.late), *changes)
-    return [Change(change.op, change.rows if change.op is Op.DELETE else represent(change.rows)) for change in changes]
+    return (Change(Op.INSERT, workload.late), *changes) if stage is Stage.RETURNS else changes
 
 
 def _empty_target(strategy: Strategy, model: SourceModel) -> pa.Table:
@@ -232,21 +226,20 @@ class Expectation:
     """Sorted hashes of the source keys in the expected target, for versions in the open ones."""
 
 
-def expectations(
-    strategy: Strategy, kind: SourceKind, workload: Workload, represent: Represent | None = None
-) -> dict[Stage, Expectation]:
-    """Return what every stage must result in. Without `represent` (all values survive) the answer is remembered."""
-    if represent is None:
-        return _remembered(strategy.name, kind, workload.spec)
-    return {
-        stage: _digest(strategy, workload, expected)
-        for stage, expected in fold(strategy, kind, workload, represent).items()
-    }
+REMEMBERED = 40
+"""Answers: the seventeen of strategies and kinds of source, for the few ways in which systems hold the rows."""
 
 
-@lru_cache(maxsize=40)
-def _remembered(name: str, kind: SourceKind, spec: WorkloadSpec) -> dict[Stage, Expectation]:
-    strategy, workload = STRATEGIES[name], build_workload(spec)
+def _known_by(strategy: Strategy, kind: SourceKind, workload: Workload) -> Hashable:
+    return strategy.name, kind, workload.content
+
+
+@cached(LRUCache(REMEMBERED), key=_known_by, condition=Condition())
+def expectations(strategy: Strategy, kind: SourceKind, workload: Workload) -> dict[Stage, Expectation]:
+    """Return what every stage must result in. The answer is remembered for any workload of the same content.
+
+    Of cases under way at the same time, one folds and the others wait for it.
+    """
     return {stage: _digest(strategy, workload, expected) for stage, expected in fold(strategy, kind, workload).items()}
 
 

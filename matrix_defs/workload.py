@@ -4,11 +4,12 @@ Here live the sizes and the phases; rows are made in `orders`, traps listed in `
 It may import numpy, pyarrow and the pure words of this package.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import StrEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from types import MappingProxyType
 
 import numpy as np
@@ -18,6 +19,7 @@ import pyarrow.compute as pc
 from matrix_defs.errors import UsageError
 from matrix_defs.orders import OrderRows, orders_table
 from matrix_defs.ports import Change, Changes, Op, Partitions, Window
+from matrix_defs.row_hash import row_hash
 from matrix_defs.table import TableSpec
 from matrix_defs.traps import (
     CHANGES_FROM,
@@ -137,6 +139,39 @@ class Workload:
             Phase.RETURNS: self.returns,
             Phase.EMPTIED: self.emptied,
         }[phase]
+
+    def held_as(self, represent: Callable[[pa.Table], pa.Table]) -> "Workload":
+        """Return the same story with all rows as systems can hold them; the very same workload where no value is lost.
+
+        `represent` returns the rows it is given, the same object if it alters none. Deletes name keys, which survive.
+        """
+
+        def held(changes: tuple[Change, ...]) -> tuple[Change, ...]:
+            return tuple(c if c.op is Op.DELETE else Change(c.op, represent(c.rows)) for c in changes)
+
+        found = replace(
+            self,
+            baseline=represent(self.baseline),
+            late=represent(self.late),
+            changes=held(self.changes),
+            returns=held(self.returns),
+        )
+        same = all(now is before for now, before in zip(found._row_tables, self._row_tables, strict=True))
+        return self if same else found
+
+    @cached_property
+    def content(self) -> str:
+        """A digest of every row, in order: equal for two workloads of one spec exactly when their rows are."""
+        told = hashlib.sha256(repr(self.spec).encode())
+        for rows in self._row_tables:
+            told.update(row_hash(rows, self.table.names).to_numpy(zero_copy_only=False))
+        return told.hexdigest()
+
+    @property
+    def _row_tables(self) -> list[pa.Table]:
+        """The tables that hold whole rows; what the deletes hold are keys."""
+        changes = (*self.changes, *self.returns)
+        return [self.baseline, self.late, *(change.rows for change in changes if change.op is not Op.DELETE)]
 
 
 def apply_changes(state: pa.Table, changes: Changes, key: tuple[str, ...]) -> pa.Table:

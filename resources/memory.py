@@ -1,15 +1,19 @@
-"""Memory that cases have freed: how little of it is kept, and how the rest is given back to the system.
+"""Memory that cases have freed: how little of it is kept, how the rest is given back, and what is searched for more.
 
-Here lives the asking alone: Arrow's pool and the C library keep freed pages for the next case, which needs others.
+Here lives the asking alone: Arrow's pool and the C library keep freed pages for the next case, which needs others, and
+Python's collector looks through all that a process has ever imported.
 It may import pyarrow and the standard library.
 """
 
 import ctypes
+import gc
 
 import pyarrow as pa
 
 _C = ctypes.CDLL(None)
 _M_ARENA_MAX = -8  # of glibc's malloc.h
+NEW_OBJECTS = 20_000
+"""How many may be made before the collector looks at them: a table's messages, not 700 of them."""
 
 
 def keep_little() -> None:
@@ -19,6 +23,17 @@ def keep_little() -> None:
     """
     if hasattr(_C, "mallopt"):
         _C.mallopt(_M_ARENA_MAX, 2)
+
+
+def set_aside() -> None:
+    """Let Python's collector never again look at what exists by now: the objects of a thousand modules.
+
+    A read of Kafka makes an object per message, and every few ten thousand of them the collector looks at everything.
+    """
+    if not gc.get_freeze_count():
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(NEW_OBJECTS, *gc.get_threshold()[1:])
 
 
 def give_back() -> None:

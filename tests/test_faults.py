@@ -141,7 +141,7 @@ def expected_rows(strategy: Strategy, kind: SourceKind, workload: Workload) -> d
 
 @pytest.fixture(autouse=True)
 def _fold_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judge, "fold", lambda strategy, kind, workload, _: expected_rows(strategy, kind, workload))
+    monkeypatch.setattr(judge, "fold", expected_rows)
 
 
 def play(column: str, fault: Fault, *, repeats: bool = False) -> CaseResult:

@@ -1,10 +1,15 @@
 """The oracle knows what each kind of source shows of what happened, and what a target must hold for it."""
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from threading import Barrier
+from typing import Any
 
 import pyarrow as pa
 import pytest
 
+from matrix_defs import oracle
 from matrix_defs.compare import digests
 from matrix_defs.oracle import Counts, SourceModel, expectations, fold
 from matrix_defs.ports import DELETE, Change, Op, Partitions, ReadMode, Scope, Window
@@ -204,13 +209,44 @@ def test_counts_add_up_to_what_the_target_gains_and_loses() -> None:
             before = expected.rows.num_rows
 
 
-def test_an_expectation_is_the_same_remembered_and_folded_with_values_that_all_survive() -> None:
-    for name in ("scd2", "incremental_merge"):
-        remembered = expectations(STRATEGIES[name], STATE, WORKLOAD)
-        folded = expectations(STRATEGIES[name], STATE, WORKLOAD, lambda rows: rows)
-        for stage in Stage:
-            assert (remembered[stage].fingerprints == folded[stage].fingerprints).all()
-            assert remembered[stage].null_counts == folded[stage].null_counts
+def test_an_expectation_is_remembered_for_the_same_rows_and_made_anew_where_one_value_is_lost() -> None:
+    scd2 = STRATEGIES["scd2"]
+    remembered = expectations(scd2, STATE, WORKLOAD)
+    assert expectations(scd2, STATE, replace(WORKLOAD)) is remembered
+    assert expectations(scd2, SourceKind.LOG, WORKLOAD) is not remembered
+    assert expectations(STRATEGIES["incremental_merge"], STATE, WORKLOAD) is not remembered
+    lost = expectations(scd2, STATE, WORKLOAD.held_as(without_last_late_note))
+    assert [(remembered[s].fingerprints != lost[s].fingerprints).any() for s in (Stage.REPLAY, Stage.RETURNS)] == [
+        False,
+        True,
+    ]
+
+
+def test_cases_under_way_at_the_same_time_fold_an_expectation_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    folds, both = [], Barrier(2)
+
+    def told(*args: Any) -> Any:
+        folds.append(args)
+        return fold(*args)
+
+    def ask() -> Any:
+        both.wait()
+        return expectations(STRATEGIES["scd2"], STATE, other)
+
+    monkeypatch.setattr(oracle, "fold", told)
+    other = build_workload(WorkloadSpec(rows=51))
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.submit(ask), pool.submit(ask)
+        assert first.result() is second.result()
+    assert len(folds) == 1
+
+
+def without_last_late_note(rows: pa.Table) -> pa.Table:
+    """Return the rows as a system holds them that loses one value of the late rows and no other."""
+    if rows is not WORKLOAD.late:
+        return rows
+    notes = [*rows.column("note").to_pylist()[:-1], "lost"]
+    return rows.set_column(rows.column_names.index("note"), rows.schema.field("note"), [pa.array(notes, pa.string())])
 
 
 def test_live_and_gone_keys_are_those_of_the_source_in_each_stage() -> None:

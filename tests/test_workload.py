@@ -167,6 +167,28 @@ def test_the_same_spec_gives_the_same_rows_and_another_seed_gives_others() -> No
     assert build_workload(spec) is build_workload(spec)
 
 
+def test_a_workload_held_without_loss_is_the_very_same_and_one_with_a_loss_has_other_content(
+    workload: Workload,
+) -> None:
+    assert workload.held_as(lambda rows: rows) is workload
+    copied = workload.held_as(lambda rows: rows.slice(0))
+    assert copied is not workload
+    assert copied.content == workload.content
+    for name in ("baseline", "late", "returns"):
+        held = workload.held_as(lambda rows, name=name: rows.slice(1) if rows is first_rows(workload, name) else rows)
+        assert held.content != workload.content
+        assert held.emptied is workload.emptied
+        assert [c.rows.num_rows for c in held.changes if c.op is Op.DELETE] == [
+            c.rows.num_rows for c in workload.changes if c.op is Op.DELETE
+        ]
+
+
+def first_rows(workload: Workload, name: str) -> pa.Table:
+    """Return the first table of whole rows that a part of the workload has."""
+    part = getattr(workload, name)
+    return part if isinstance(part, pa.Table) else next(c.rows for c in part if c.op is not Op.DELETE)
+
+
 def test_wide_columns_are_half_null_and_a_little_more(workload: Workload) -> None:
     check_null_density(workload)
 
