@@ -20,6 +20,7 @@ from matrix_defs.story import Stage, scopes, target_key
 from matrix_defs.strategies.base import (
     Read,
     Strategy,
+    chosen,
     in_scope,
     marks,
     with_keys_of,
@@ -76,7 +77,7 @@ class SourceModel:
         elif cursor_read or mode in (ReadMode.XMIN, ReadMode.CHANGES):
             rows = self._after_events(mode)
         else:
-            rows = _as_events(self._state.filter(in_scope(self._state, scope, self._table.partition)))
+            rows = _as_events(chosen(self._state, in_scope(self._state, scope, self._table.partition)))
         return rows, keys
 
     def _after_events(self, mode: ReadMode) -> pa.Table:
@@ -202,9 +203,9 @@ def _counts(strategy: Strategy, before: pa.Table, after: pa.Table, key: tuple[st
         opened = pc.sum(pc.equal(after.column("valid_from"), ordinal)).as_py() or 0
         closed = pc.sum(pc.equal(after.column("valid_to"), ordinal)).as_py() or 0
         return Counts(opened, closed, 0)
-    wrote = after.filter(pc.equal(after.column("load"), ordinal))
+    wrote = after.select(key).filter(pc.equal(after.column("load"), ordinal))
     updated = with_keys_of(wrote, before, key).num_rows
-    return Counts(wrote.num_rows - updated, updated, without_keys_of(before, after, key).num_rows)
+    return Counts(wrote.num_rows - updated, updated, without_keys_of(before.select(key), after, key).num_rows)
 
 
 @dataclass(frozen=True)

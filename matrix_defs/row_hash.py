@@ -29,31 +29,39 @@ def row_hash(rows: pa.Table, columns: Sequence[str]) -> pa.Array:
     variable: list[pa.Array] = []
     for name in columns:
         column = pa.concat_arrays(rows.column(name).chunks)
-        fixed.append(_little_endian(pc.is_valid(column)))
+        valid = np.asarray(column.is_valid())
+        fixed.append(valid.view(np.uint8))
         if any(is_type(column.type) for is_type in _VARIABLE_WIDTH):
-            fixed.append(_little_endian(pc.fill_null(pc.binary_length(column), -1)))
-            variable.append(pc.fill_null(column.cast(pa.binary()), b""))
+            fixed.append(np.asarray(pc.fill_null(pc.binary_length(column), -1)))
+            variable.append(column.cast(pa.binary()))
         else:
-            fixed.append(_little_endian(column))
-    block = np.ascontiguousarray(np.concatenate(fixed, axis=1)) if fixed else np.zeros((rows.num_rows, 0), np.uint8)
+            fixed += _words(column, valid)
+    block = _side_by_side(fixed, rows.num_rows)
     head = pa.FixedSizeBinaryArray.from_buffers(
         pa.binary(block.shape[1]), rows.num_rows, [None, pa.py_buffer(block)]
     ).cast(pa.binary())
-    encoded = pc.binary_join_element_wise(head, *variable, b"") if variable else head
+    encoded = pc.binary_join_element_wise(head, *variable, b"", null_handling="replace") if variable else head
     hashes = pd.util.hash_array(encoded.to_numpy(zero_copy_only=False), categorize=False)
     return pa.array(hashes.view(np.int64))
 
 
-def _little_endian(column: pa.Array) -> np.ndarray:
-    """The column's fixed-width values as an (n, width) byte matrix, zero where NULL."""
+def _words(column: pa.Array, valid: np.ndarray) -> list[np.ndarray]:
+    """The column's fixed-width values in little-endian words of up to eight bytes, zero where NULL."""
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.uint8())
     width = column.type.byte_width
-    offset = column.offset * width
-    data = np.frombuffer(column.buffers()[1], np.uint8)[offset : offset + len(column) * width].reshape(
-        len(column), width
-    )
-    if column.null_count:
-        valid = np.asarray(pc.is_valid(column))
-        data = data * valid[:, None].astype(np.uint8)
-    return data
+    size = min(width, 8)
+    words = np.frombuffer(column.buffers()[1], f"<u{size}", len(column) * width // size, column.offset * width)
+    parts = list(words.reshape(len(column), width // size).T)
+    return [np.where(valid, part, np.zeros_like(part, shape=())) for part in parts] if column.null_count else parts
+
+
+def _side_by_side(columns: Sequence[np.ndarray], rows: int) -> np.ndarray:
+    """The columns as one matrix of bytes, copied word by word: many times faster than byte by byte."""
+    width = sum(column.itemsize for column in columns)
+    block = np.empty((rows, width), np.uint8)
+    place = 0
+    for column in columns:
+        np.ndarray(rows, column.dtype, block, place, (width,))[:] = column
+        place += column.itemsize
+    return block

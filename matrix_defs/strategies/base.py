@@ -77,25 +77,30 @@ def holds_key(rows: pa.Table, others: pa.Table, key: Sequence[str]) -> pa.Array:
     return pa.array(key_index(rows, key).isin(key_index(others, key)))
 
 
+def chosen(rows: pa.Table, mask: pa.Array | pa.ChunkedArray) -> pa.Table:
+    """Return the rows for which the mask, without NULL, is true; no copy of a wide table where it is true of all."""
+    return rows if pc.all(mask, min_count=0).as_py() else rows.filter(mask)
+
+
 def with_keys_of(rows: pa.Table, others: pa.Table, key: Sequence[str]) -> pa.Table:
     """Return the rows whose key `others` has."""
-    return rows.filter(holds_key(rows, others, key))
+    return chosen(rows, holds_key(rows, others, key))
 
 
 def without_keys_of(rows: pa.Table, others: pa.Table, key: Sequence[str]) -> pa.Table:
     """Return the rows whose key `others` has not."""
-    return rows.filter(pc.invert(holds_key(rows, others, key)))
+    return chosen(rows, pc.invert(holds_key(rows, others, key)))
 
 
 def last_per_key(rows: pa.Table, key: Sequence[str]) -> pa.Table:
     """Return the row with the highest `_seq` of every key."""
     rows = rows.sort_by("_seq")
-    return rows.filter(pa.array(~key_index(rows, key).duplicated(keep="last"))) if rows.num_rows else rows
+    return chosen(rows, pa.array(~key_index(rows, key).duplicated(keep="last"))) if rows.num_rows else rows
 
 
 def upserts(rows: pa.Table) -> pa.Table:
     """Return the rows that are no deletes."""
-    return rows.filter(pc.not_equal(rows.column("_op"), DELETE))
+    return chosen(rows, pc.not_equal(rows.column("_op"), DELETE))
 
 
 def in_scope(rows: pa.Table, scope: Scope, column: str) -> pa.Array:

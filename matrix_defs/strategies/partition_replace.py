@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from matrix_defs.ports import ReadMode, Step
-from matrix_defs.strategies.base import Read, Strategy, in_scope, together, upserts, written
+from matrix_defs.strategies.base import Read, Strategy, chosen, in_scope, together, upserts, written
 
 
 def expect(target: pa.Table, read: Read, key: Sequence[str]) -> pa.Table:
@@ -21,7 +21,7 @@ def expect(target: pa.Table, read: Read, key: Sequence[str]) -> pa.Table:
     that moved between days behave as under `replace`.
     """
     day = key[0]
-    kept = target.filter(pc.invert(in_scope(target, read.scope, day)))
+    kept = chosen(target, pc.invert(in_scope(target, read.scope, day)))
     return together(kept, written(upserts(read.rows), read))
 
 
