@@ -37,7 +37,11 @@ def set_aside() -> None:
 
 
 def give_back() -> None:
-    """Return freed pages to the system; where the C library is not glibc, Arrow's alone."""
+    """Free what only cycles of a driver still hold, and return freed pages to the system.
+
+    Where the C library is not glibc, the pages returned are Arrow's alone.
+    """
+    gc.collect()
     pa.default_memory_pool().release_unused()
     if hasattr(_C, "malloc_trim"):
         _C.malloc_trim(0)

@@ -3,6 +3,7 @@
 Each test has a namespace of its own in one shared service. It may import everything.
 """
 
+import gc
 import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from email.utils import format_datetime
 from itertools import count
 from typing import Any
 
+import httpx
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -246,6 +248,18 @@ def test_a_query_never_shows_in_an_error(service: RunningService, namespace: str
     with HastyClient(service.base_url) as made, pytest.raises(ReadError) as refused:
         fetch(made, namespace, params={"signature": "canary"})
     assert "canary" not in str(refused.value)
+
+
+def test_no_answer_outlives_its_use_until_the_collector_comes(service: RunningService, namespace: str) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        with HastyClient(service.base_url) as made:
+            assert fetch(made, namespace).num_rows == ROWS.num_rows
+            RestSource(made, ORDERS, namespace).seed(ROWS)
+            assert [kept for kept in gc.get_objects() if isinstance(kept, httpx.Response)] == []
+    finally:
+        gc.enable()
 
 
 def test_only_the_fields_wanted_travel_where_the_service_can_select(service: RunningService, namespace: str) -> None:

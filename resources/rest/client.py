@@ -153,12 +153,22 @@ class RestClient:
     def send(self, method: str, path: str, content: bytes = b"") -> None:
         """Send one request that changes something, once. Raises SystemUnavailableError unless it succeeds."""
         try:
-            response = self._http.request(method, path, content=content)
+            response = self._answer(method, path, content=content)
         except httpx.RequestError as error:
             raise SystemUnavailableError(f"{method} {path}: no answer ({_named(error)}); is the service up?") from error
         if not response.is_success:
             status = response.status_code
             raise SystemUnavailableError(f"{method} {path}: status {status}: {self._hint(status)}")
+
+    def _answer(self, method: str, address: str, **what: Any) -> httpx.Response:
+        """Send one request and return its answer, read to the end. Raises httpx.RequestError.
+
+        In httpx an answer and its stream refer to each other, which would keep the bodies of both until Python's
+        collector comes by: hundreds of MiB of pages. A stream that was read to the end is needed no more.
+        """
+        response = self._http.request(method, address, **what)
+        response.stream = httpx.ByteStream(b"")
+        return response
 
     def _own_params(
         self, columns: Sequence[Column], since: str | None, select: bool, params: Mapping[str, str] | None
@@ -203,7 +213,7 @@ class RestClient:
 
     def _attempt(self, address: str, query: dict[str, Any] | None, reader: PageReader) -> Page:
         try:
-            response = self._http.get(address, params=query)
+            response = self._answer("GET", address, params=query)
         except httpx.RequestError as error:
             raise _TryAgainError(f"no answer ({_named(error)})") from error
         status = response.status_code
