@@ -1,4 +1,4 @@
-"""Memory that cases have freed: how little of it is kept, how the rest is given back, and what is searched for more.
+"""Memory of a run: where it comes from, how little of what cases freed is kept, and where more is looked for.
 
 Here lives the asking alone: Arrow's pool and the C library keep freed pages for the next case, which needs others, and
 Python's collector looks through all that a process has ever imported.
@@ -30,7 +30,7 @@ def keep_little() -> None:
 def set_aside() -> None:
     """Let Python's collector never again look at what exists by now: the objects of a thousand modules.
 
-    A read of Kafka makes an object per message, and every few ten thousand of them the collector looks at everything.
+    A read of Kafka makes an object per message, and so many of them let the collector look at everything.
     """
     if not gc.get_freeze_count():
         gc.collect()
