@@ -4,6 +4,7 @@ Values go through a real table, by the same two ways that sources and sinks use,
 of the server that no logical type is stored as are here too: tables of other people have them.
 """
 
+import gc
 import struct
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time
@@ -196,3 +197,20 @@ def test_a_text_that_does_not_fit_is_refused_and_never_cut(session: "Session") -
     with pytest.raises(DRIVER_ERRORS):
         session.write("[types_test]", (KEY, column), rows.to_batches())
     assert session.value("SELECT COUNT(*) FROM types_test") == 0
+
+
+def test_what_a_failed_load_held_is_freed_with_its_error_and_never_inside_the_next_load(session: "Session") -> None:
+    from resources.mssql.session import DRIVER_ERRORS
+
+    create(session, DIALECT.definition(Column("v", T.DATE)))
+    rows = pa.table({"k": pa.array([1, None], pa.int64()), "v": pa.nulls(2, pa.date32())})
+    with pytest.raises(DRIVER_ERRORS) as error:
+        session.write("[types_test]", (KEY, Column("v", T.DATE)), rows.to_batches())
+    error.value.args = (error,)  # a cycle, as errors that are kept often are in one
+    del error
+
+    def chunks() -> Iterator[pa.RecordBatch]:
+        gc.collect()  # where the driver pulls rows: a connection freed here makes mssql-python panic
+        yield from rows.slice(0, 1).to_batches()
+
+    assert session.write("[types_test]", (KEY, Column("v", T.DATE)), chunks()) == 1

@@ -6,6 +6,7 @@ a client is its own. It may import `arrow`, `parameters` and the drivers.
 
 import shutil
 import tempfile
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -163,12 +164,18 @@ def _bcp_said(error: BaseException, endpoint: Endpoint) -> str:
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """Turn what the bulk copy raises, which are no exceptions of its own, into WriteError."""
+    """Turn what the bulk copy raises, which are no exceptions of its own, into WriteError.
+
+    An error's traceback holds the frames that it came through, and one of them the connection of the load. That is let
+    go here: left to Python's collector, it may be freed while another load pulls rows, where mssql-python panics.
+    """
     try:
         yield
     except (RuntimeError, ValueError, TypeError) as error:
+        traceback.clear_frames(error.__traceback__)
         raise WriteError(str(error)) from error
     except BaseException as error:
+        traceback.clear_frames(error.__traceback__)
         if type(error).__name__ == "PanicException":
             raise WriteError(f"the bulk copy of mssql-python broke down: {error}") from error
         raise
