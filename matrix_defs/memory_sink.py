@@ -50,7 +50,7 @@ class MemorySink:
 
     def read(self, target: LoadTarget) -> pa.Table:
         """Every row of the target."""
-        return self._targets[target.namespace]
+        return self._targets[target.namespace].select(target.schema.names)
 
     def leftovers(self, target: LoadTarget) -> list[str]:
         """Nothing: staging lives in local variables."""

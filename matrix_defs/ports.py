@@ -6,7 +6,7 @@ It may import pyarrow and the words of `table` and `systems`.
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 from time import perf_counter
@@ -304,6 +304,10 @@ class LoadTarget:
             ]
         return (*self.table.columns, *extra)
 
+    def only_key(self) -> "LoadTarget":
+        """The same target to be read by its key and by what loads noted alone."""
+        return replace(self, table=replace(self.table, columns=self.table.key_columns))
+
     @property
     def schema(self) -> pa.Schema:
         """The canonical Arrow schema of the target."""
@@ -370,7 +374,7 @@ class Sink(Protocol):
         """The position that the last load committed."""
 
     def read(self, target: LoadTarget) -> pa.Table:
-        """Every row of the target in its canonical schema, in any order."""
+        """Every row of the target in its canonical schema, in any order; of `only_key` the columns that it has."""
 
     def leftovers(self, target: LoadTarget) -> list[str]:
         """Names in the namespace besides the target and the state table: staging that was left behind."""

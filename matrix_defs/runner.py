@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from matrix_defs import checks
 from matrix_defs.cases import Case
-from matrix_defs.compare import Loads, with_ordinals
+from matrix_defs.compare import Loads, digests, with_ordinals
 from matrix_defs.errors import LoadError, MatrixError
 from matrix_defs.judge import Judge
 from matrix_defs.ledger import unfinished, with_finished
@@ -118,7 +118,6 @@ class _Play:
             appends=self.strategy.appends,
         )
         self.judge = Judge(self.strategy, self.source.kind, self.workload, self.target)
-        self._columns = (*self.workload.table.names, *marks(self.strategy))
         self._held: Held | None = None
         self._reached: Position | None = None
 
@@ -137,10 +136,8 @@ class _Play:
         for stage in Stage:
             with self.stopwatch("seed"):
                 self._happens(stage)
-            if stage is Stage.EMPTIED and seen and not self._refuses_null_key(seen):
-                return
             seen = self._stage(stage, seen)
-            if stage.value in self.judge.diffs:
+            if seen is None:
                 return
 
     def _happens(self, stage: Stage) -> None:
@@ -154,12 +151,18 @@ class _Play:
             if changes:
                 self.source.apply(changes)
 
-    def _stage(self, stage: Stage, before: checks.Seen | None) -> checks.Seen:
-        """Make the stage's loads, look at the target, and judge both; `before` is what was there."""
+    def _stage(self, stage: Stage, before: checks.Seen | None) -> checks.Seen | None:
+        """Make the stage's loads, look at the target, and judge both; `before` is what was there.
+
+        Return what is there now; None where the story ends here.
+        """
         position_before = self.sink.position(self.target)
         first_load = len(self.loads) + 1
         reports = self._loads(stage)
-        seen = self._read_back()
+        rows = self._read_back_refusing_null_key() if stage is Stage.RETURNS else self._read_back(self.target)
+        if rows is None:
+            return None
+        seen = checks.Seen(rows, self.workload.table, self.key, self.strategy)
         with self.stopwatch("compare"):
             self.judge.rows(stage, before, seen, reports, first_load)
         committed = self.sink.position(self.target)
@@ -174,7 +177,7 @@ class _Play:
             released=self.source.released(),
         )
         self.judge.leftovers(stage, self.sink.leftovers(self.target))
-        return seen
+        return None if stage.value in self.judge.diffs else seen
 
     # ------------------------------------------------------------------ loads
 
@@ -224,37 +227,39 @@ class _Play:
         now = datetime.now(UTC)
         return max(now, self.loads[-1].loaded_at + timedelta(microseconds=1)) if self.loads else now
 
-    def _read_back(self) -> checks.Seen:
+    def _read_back(self, target: LoadTarget) -> pa.Table:
+        """Every row of the target: the table's columns, then the strategy's marks, loads told by ordinal."""
         with self.stopwatch("read_back"):
-            rows = self.sink.read(self.target)
+            rows = self.sink.read(target)
         with self.stopwatch("compare"):
-            if rows.schema.types != self.target.schema.types or rows.column_names != self.target.schema.names:
-                raise LoadError(f"the target reads back as {_schema_difference(rows.schema, self.target.schema)}")
+            if rows.schema.types != target.schema.types or rows.column_names != target.schema.names:
+                raise LoadError(f"the target reads back as {_schema_difference(rows.schema, target.schema)}")
             made = Loads(tuple(load.load_id for load in self.loads), tuple(load.loaded_at for load in self.loads))
-            told = with_ordinals(rows, made, self._columns)
-        return checks.Seen(told, self.workload.table, self.key, self.strategy)
+            return with_ordinals(rows, made, (*target.table.names, *marks(self.strategy)))
 
     # ------------------------------------------------------------------ what is checked besides
 
-    def _refuses_null_key(self, before: checks.Seen) -> bool:
-        """Hand the sink one batch with a NULL key: it must name the column, and nothing may change.
+    def _read_back_refusing_null_key(self) -> pa.Table | None:
+        """Hand the sink one batch with a NULL key, then read back; None where the refusal is not as promised.
 
-        The target still holds rows and has a load before it, so that a refusal which costs them is seen.
+        The sink must name the column and leave all as it was. The target has rows by then and a load before them, so
+        that there is something to be lost. Its keys and marks, which are read before, tell a row that the refusal cost,
+        brought or marked; a cell that it changed besides differs from what the stage must result in.
         """
-        position = self.sink.position(self.target)
         column = self.target.table.key[-1]
         row = self.workload.baseline.slice(0, 1)
         row = row.set_column(row.column_names.index(column), column, pa.nulls(1, row.schema.field(column).type))
         batch = Batch(row.schema, iter(row.to_batches()), lambda: ReadEnd(Position({"refused": True})))
         scope = next(iter(scopes(self.strategy, Stage.BASELINE, self.workload)))
         load = Load(f"{self.run}-null", self._next_instant(), scope)
+        position, held = self.sink.position(self.target), self._read_back(self.target.only_key())
         detail = "a batch with a NULL key was loaded"
         try:
             self.sink.load(self.target, load, batch, self.strategy.steps)
         except LoadError as error:
             detail = "" if column in str(error) else f"the refusal does not name the column {column}: {error}"
-        after = self._read_back()
-        if not detail and not np.array_equal(np.sort(before.fingerprints), np.sort(after.fingerprints)):
+        rows = self._read_back(self.target)
+        if not detail and not np.array_equal(digests(held), digests(rows, held.column_names)):
             detail = "the refused batch changed the target"
         if not detail and self.sink.position(self.target) != position:
             detail = "the refused batch moved the position"
@@ -262,7 +267,7 @@ class _Play:
         if not detail and left:
             detail = f"the refused batch left {', '.join(left)}"
         self.judge.note("null_key_refused", Stage.RETURNS, detail)
-        return not detail
+        return None if detail else rows
 
     def close(self, *, keep: bool) -> str:
         """Remove what the case made, unless it is to be kept; return why that failed, else nothing."""

@@ -61,5 +61,8 @@ FAULTS: dict[str, Fault] = {
     "NULL key accepted": Fault(load=sink.null_keys_filled),
     "NULL key refused, not named": Fault(refuses_with="constraint violated"),
     "NULL key refused, rows lost": Fault(refusal=sink.emptied),
+    "NULL key refused, row doubled": Fault(refusal=sink.duplicates),
+    "NULL key refused, row marked": Fault(refusal=sink.claims),
+    "NULL key refused, row touched": Fault(refusal=sink.touches("customer_id", lambda done: -1)),
     "NULL key refused, position moved": Fault(refusal=sink.position_moved),
 }

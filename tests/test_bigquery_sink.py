@@ -222,6 +222,16 @@ def test_an_empty_table_reads_back_as_no_rows_of_the_targets_columns(sink: BigQu
     assert read.schema == target().schema
 
 
+def test_of_a_target_by_its_key_no_other_column_is_sent(sink: BigQuerySink) -> None:
+    sink.create(target())
+    sink.load(target(), load(1), batch((1, DAY, "a")), APPEND)
+    keys = target().only_key()
+    assert sink.read(keys).schema == keys.schema
+    names = [column.name for column in keys.columns]
+    assert [page.schema.names for page in sink._session.pages(NAMESPACE, "t", names)] == [names]
+    assert sink.read(keys).select(target().table.key).to_pylist() == [{"id": 1}]
+
+
 def test_a_position_of_any_text_comes_back_as_it_was(sink: BigQuerySink) -> None:
     sink.create(target())
     position = Position({"cursor": "'; DROP TABLE t; --\\", "delivered": [[1, "\t\n{a}%s @p `é`"]]})

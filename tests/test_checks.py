@@ -251,4 +251,6 @@ def test_the_position_is_the_one_reached_and_is_reported_and_never_given_up() ->
 @pytest.mark.parametrize("fault", [name for name in FAULTS if name.startswith("NULL key")])
 def test_a_null_key_must_be_refused_by_name_and_leave_rows_and_position(fault: str) -> None:
     result = play(FAULTS[fault])
-    assert [check.name for check in result.checks if not check.passed] == ["null_key_refused"]
+    found = [check.name for check in result.checks if not check.passed]
+    # A cell that is changed under the mark of another load is no more the refusal's than any load's.
+    assert found == (["rows_match", "untouched_rows_kept"] if fault.endswith("touched") else ["null_key_refused"])

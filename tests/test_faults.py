@@ -72,6 +72,9 @@ staging left behind              left     left     left     left     left     le
 NULL key accepted                refusal  refusal  refusal  refusal  refusal  refusal  refusal  refusal  refusal  refusal  refusal  refusal
 NULL key refused, not named      refusal  refusal  refusal  refusal  refusal  refusal  refusal  refusal  refusal  refusal  refusal  refusal
 NULL key refused, rows lost      refusal  refusal  refusal  refusal  refusal  refusal  refusal  refusal  refusal  refusal  refusal  refusal
+NULL key refused, row doubled    refusal  refusal  refusal  refusal  refusal  refusal  refusal  refusal  refusal  refusal  refusal  refusal
+NULL key refused, row marked     refusal  refusal  refusal  refusal  refusal  refusal  refusal  refusal  refusal  refusal  refusal  refusal
+NULL key refused, row touched    rows     rows     rows     rows     rows     rows     rows     rows     rows     rows     rows     rows
 NULL key refused, position moved refusal  refusal  refusal  refusal  refusal  refusal  refusal  refusal  refusal  refusal  refusal  refusal
 """  # noqa: E501
 """Which check must catch which fault under which strategy; `L`: from a log source, all others from a state source.

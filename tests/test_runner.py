@@ -64,8 +64,8 @@ def test_the_story_is_told_in_its_order() -> None:
         "source: drop", "sink: drop", "source: seed", "sink: create", *load,
         "source: hold", "source: apply", *load,
         *load,
-        "source: commit held", "source: apply", *load,
-        "source: apply", "sink: load", *load,
+        "source: commit held", "source: apply", "source: read", "sink: load", "sink: load", "source: release",
+        "source: apply", *load,
         "source: rollback held", "source: drop", "sink: drop at the end",
     ]  # fmt: skip
 

@@ -129,17 +129,19 @@ class Session:
             raise
 
     def rows(self, namespace: str, table: str, columns: Sequence[Column]) -> Iterator[pa.RecordBatch]:
-        """Yield every row of a table in canonical form, by the Storage Read API."""
-        for page in self.pages(namespace, table):
+        """Yield every row of a table in canonical form, by the Storage Read API, of these columns alone."""
+        for page in self.pages(namespace, table, [column.name for column in columns]):
             yield from_driver(page, columns)
 
-    def pages(self, namespace: str, table: str) -> Iterator[pa.RecordBatch]:
-        """Yield what the Storage Read API sends of a table, in its own types."""
+    def pages(self, namespace: str, table: str, names: Sequence[str] = ()) -> Iterator[pa.RecordBatch]:
+        """Yield what the Storage Read API sends of a table, in its own types; all columns where none is named."""
         project = self.client.project
         session = self._reader.create_read_session(
             parent=f"projects/{project}",
             read_session=types.ReadSession(
-                table=f"projects/{project}/datasets/{namespace}/tables/{table}", data_format=types.DataFormat.ARROW
+                table=f"projects/{project}/datasets/{namespace}/tables/{table}",
+                data_format=types.DataFormat.ARROW,
+                read_options={"selected_fields": list(names)},
             ),
             max_stream_count=1,
             retry=None,
