@@ -61,8 +61,9 @@ class ChangeStream:
                 self._run("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
                 try:
                     self._run(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
-                    columns = _DIALECT.names(self._table.names)
-                    yield from self._session.rows(f"SELECT {columns} FROM {self._relation}", self._table.columns)
+                    columns = self._table.columns
+                    query = f"SELECT {_DIALECT.selected(columns)} FROM {self._relation}"
+                    yield from self._session.rows(query, columns)
                 finally:
                     self._run("ROLLBACK")
 

@@ -3,11 +3,13 @@
 Here live statements; types live in `types`, running them in `sink`. It may import `sql` and `types`.
 """
 
+from collections.abc import Sequence
 from datetime import date
 from typing import ClassVar
 
 from matrix_defs.ports import LoadTarget, Partitions, Step
-from resources.postgres.types import TYPES
+from matrix_defs.table import Column
+from resources.postgres.types import READ_AS_TEXT, TYPES
 from resources.sql import Dialect
 from resources.sql_plan import Plan, Statement, Tally
 
@@ -20,6 +22,12 @@ class PostgresDialect(Dialect):
     opaque_templates: ClassVar[tuple[tuple[str, str], ...]] = (
         (r'ALTER TABLE \S+ (ATTACH|DETACH) PARTITION \S+( FOR VALUES IN \(.+\))?', "https://www.postgresql.org/docs/current/sql-altertable.html"),
     )  # fmt: skip
+
+    def selected(self, columns: Sequence[Column]) -> str:
+        """Return the select list by which rows of these columns are read into Arrow."""
+        names = {column: self.quote(column.name) for column in columns}
+        texts = {column: f"{name}::text AS {name}" for column, name in names.items() if column.type in READ_AS_TEXT}
+        return ", ".join((names | texts).values())
 
     def storage(self, target: LoadTarget) -> str:
         """One partition a day, by list: a day is a partition or it is not, there is no bound to get wrong."""

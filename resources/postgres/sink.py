@@ -70,7 +70,7 @@ class PostgresSink(SqlSink):
     def read(self, target: LoadTarget) -> pa.Table:
         """Every row of the target."""
         columns = target.columns
-        query = f"SELECT {self.dialect.names([c.name for c in columns])} FROM {self.dialect.table(target)}"
+        query = f"SELECT {self.dialect.selected(columns)} FROM {self.dialect.table(target)}"
         with self._explained("reading the target back"):
             return pa.Table.from_batches(list(self._session.rows(query, columns)), target.schema)
 

@@ -175,11 +175,12 @@ class PostgresSource:
         return Batch(self._table.schema, stream, end, encoding=encoding, close=stream.close)
 
     def _rows(self, where: str) -> Iterator[pa.RecordBatch]:
-        return self._session.rows(f"SELECT {self._columns} FROM {self._name}{where}", self._table.columns)
+        columns = self._table.columns
+        return self._session.rows(f"SELECT {self.dialect.selected(columns)} FROM {self._name}{where}", columns)
 
     def _keys(self) -> pa.Table:
         columns = self._table.key_columns
-        query = f"SELECT {self.dialect.names(self._table.key)} FROM {self._name}"
+        query = f"SELECT {self.dialect.selected(columns)} FROM {self._name}"
         schema = pa.schema([column.field for column in columns])
         return pa.Table.from_batches(list(self._session.rows(query, columns)), schema)
 
