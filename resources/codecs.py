@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 _ESCAPES = {byte: json.dumps(chr(byte))[1:-1] for byte in (*range(0x20), ord('"'), ord("\\"))}
 """What must be escaped inside a JSON string."""
 
-_ESCAPED_SIZE = np.array([len(_ESCAPES.get(byte, " ")) for byte in range(256)], np.uint8)
+_ESCAPED_SIZE = np.array([len(_ESCAPES.get(byte, " ")) for byte in range(256)])
 """The bytes that each byte of a string becomes."""
 
 _UUID_TEXT = np.array([place not in (8, 13, 18, 23) for place in range(36)])
@@ -44,19 +44,20 @@ def without_nulls(text: pa.Array) -> pa.Array:
 def escape(text: pa.Array) -> pa.Array:
     """Return the strings as they stand between the quotes of JSON strings; NULL stays NULL."""
     data, starts, lengths = _layout(text)
-    sizes = _ESCAPED_SIZE[data]
-    places = np.flatnonzero(sizes > 1)
+    places = np.flatnonzero((data < 0x20) | (data == ord('"')) | (data == ord("\\")))
     if not len(places):
         return text
-    escaped = np.repeat(data, sizes)
-    grown = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
-    bytes_there, behind = data[places], grown[places + 1]
-    for byte in np.unique(bytes_there).tolist():
+    bytes_there = data[places]
+    more = _ESCAPED_SIZE[bytes_there] - 1
+    grown = np.concatenate([[0], np.cumsum(more)])
+    escaped, behind = np.insert(data, np.repeat(places, more), 0), places + 1 + grown[1:]
+    for byte in np.flatnonzero(np.bincount(bytes_there)).tolist():
         here = behind[bytes_there == byte]
         for back, character in enumerate(reversed(_ESCAPES[byte].encode()), 1):
             escaped[here - back] = character
+    first = np.searchsorted(places, np.append(starts, len(data)))
     valid = text.is_valid().buffers()[1] if text.null_count else None
-    return _variable(pa.string(), escaped, grown[starts + lengths] - grown[starts], valid)
+    return _variable(pa.string(), escaped, lengths + np.diff(grown[first]), valid)
 
 
 def base64_encode(values: pa.Array) -> pa.Array:
