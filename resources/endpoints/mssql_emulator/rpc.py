@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from resources.endpoints.mssql_emulator.engine import Parameter
+from resources.endpoints.mssql_emulator.places import NOWHERE, value_end
 from resources.endpoints.mssql_emulator.reading import ProtocolError, Reader, without_headers
-from resources.endpoints.mssql_emulator.scan import PADDING, decode_column, value_end
+from resources.endpoints.mssql_emulator.scan import PADDING, decode_column
 from resources.endpoints.mssql_emulator.types import TypeInfo, read_type
 
 _BY_NUMBER = {
@@ -118,11 +119,8 @@ class _Parser:
                 head = self._heads[place] = self._head()
             place += 1
             begin = reader.place
-            try:
-                reader.place = value_end(data, begin, head.info)
-            except IndexError:
-                raise ProtocolError(f"the value of parameter {head.name or place} does not end") from None
-            if reader.left < 0:
+            reader.place = value_end(data, begin, head.info.framing, head.info.width)
+            if reader.place == NOWHERE:
                 raise ProtocolError(f"the value of parameter {head.name or place} does not end")
             head.group.append((self._count, begin, reader.place))
             self._count += 1

@@ -1,19 +1,18 @@
 """ROW tokens and parameters as Arrow columns, without a Python object per cell.
 
-Here live where each value stands, found by a loop that is written for the layout of a row, and the columns taken from
-those places at once. It may import numpy, pyarrow and the modules of the wire below it.
+Here live the columns, each taken at once from the places where its values stand; those are found by `places`.
+It may import numpy, pyarrow and the modules of the wire below it.
 
 Source: MS-TDS 2.2.5.2 and 2.2.7.19 (https://learn.microsoft.com/openspecs/windows_protocols/ms-tds).
 """
 
-import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
 
 from resources.endpoints.mssql_emulator.engine import Kind, ResultColumn
+from resources.endpoints.mssql_emulator.places import find_rows
 from resources.endpoints.mssql_emulator.reading import ProtocolError
 from resources.endpoints.mssql_emulator.texts import decode_text
 from resources.endpoints.mssql_emulator.types import Framing, TypeInfo
@@ -29,89 +28,8 @@ _DONE = 0xFD
 _DONE_BYTES = (13, 9)
 """With eight bytes of row count; clients of Microsoft's send four in a bulk load, as versions before 7.2 did."""
 _SHORTEST_DECIMAL = 5
-_NULL_PLP = b"\xff" * 8
-_NULL_SHORT = 0xFFFF
 _UNKNOWN_LENGTH = -2
 """What stands for the length of a chunked value whose sender did not know it, as a signed number."""
-
-Scan = Callable[[bytes, int, Callable[[bytes], object]], int]
-
-
-def skip_plp(data: bytes, place: int) -> int:
-    """Return where a chunked value ends. Raises IndexError where it does not end in the data."""
-    head = data[place : place + 8]
-    if len(head) < 8:
-        raise IndexError
-    place += 8
-    if head == _NULL_PLP:
-        return place
-    while True:
-        size = data[place] | data[place + 1] << 8 | data[place + 2] << 16 | data[place + 3] << 24
-        place += 4
-        if not size:
-            return place
-        place += size
-
-
-def value_end(data: bytes, place: int, info: TypeInfo) -> int:
-    """Return where the value at a place ends. Raises IndexError where it does not end in the data."""
-    if info.framing is Framing.PLP:
-        return skip_plp(data, place)
-    if info.framing is Framing.BARE:
-        end = place + info.width
-    elif info.framing is Framing.BYTE:
-        end = place + 1 + data[place]
-    elif info.framing is Framing.SHORT:
-        size = data[place] | data[place + 1] << 8
-        end = place + 2 + (0 if size == _NULL_SHORT else size)
-    else:
-        size = int.from_bytes(data[place : place + 4], "little")
-        end = place + 4 + (0 if size == 0xFFFFFFFF else size)
-    if end > len(data):
-        raise IndexError
-    return end
-
-
-_STEPS = {
-    Framing.BARE: ("{b} = {a} + {width}",),
-    Framing.BYTE: ("{b} = {a} + 1 + data[{a}]",),
-    Framing.SHORT: ("size = data[{a}] | data[{a} + 1] << 8", "{b} = {a} + 2 + (0 if size == 65535 else size)"),
-    Framing.PLP: ("{b} = {a} + 8 if data[{a}:{a} + 8] == null else skip_plp(data, {a})",),
-}
-
-
-@lru_cache(64)
-def _scanner(layout: tuple[tuple[Framing, int], ...]) -> Scan:
-    """Return a loop over whole rows of a layout, which tells where the columns begin and returns where it stopped.
-
-    It is straight-line code: a loop over the columns of each row takes three times as long.
-    """
-    names = [f"p{number}" for number in range(len(layout) + 1)]
-    steps = [
-        step.format(a=a, b=b, width=width)
-        for a, b, (framing, width) in zip(names, names[1:], layout, strict=False)
-        for step in _STEPS[framing]
-    ]
-    source = "\n".join(
-        [
-            "def scan(data, place, tell):",
-            "    end = len(data)",
-            "    try:",
-            "        while data[place] == 0xD1:",
-            "            p0 = place + 1",
-            *(f"            {step}" for step in steps),
-            f"            if {names[-1]} > end:",
-            "                break",
-            f"            tell(pack({', '.join(names)}))",
-            f"            place = {names[-1]}",
-            "    except IndexError:",
-            "        pass",
-            "    return place",
-        ]
-    )
-    scope: dict[str, object] = {"skip_plp": skip_plp, "null": _NULL_PLP, "pack": struct.Struct(f"<{len(names)}I").pack}
-    exec(source, scope)
-    return scope["scan"]  # type: ignore[return-value]
 
 
 def decode_rows(
@@ -121,15 +39,15 @@ def decode_rows(
 
     Raises ProtocolError for anything else, SqlError for text that is none.
     """
-    scan = _scanner(tuple((info.framing, info.width) for info in infos))
     rest = b""
     for data in _gathered(chunks):
         rest += data
-        found: list[bytes] = []
-        end = scan(rest, 0, found.append)
-        if found:
-            yield _batch(rest, b"".join(found), columns, infos)
-        rest = rest[end:]
+        while True:
+            places, end = find_rows(rest, infos)
+            if not end:
+                break
+            yield _batch(rest, places, columns, infos)
+            rest = rest[end:]
         if len(rest) > LONGEST_ROW:
             raise ProtocolError(f"a row of more than {LONGEST_ROW} bytes")
     # FreeTDS leaves the DONE out: the message ends, and that is all.
@@ -149,10 +67,12 @@ def _gathered(chunks: Iterable[bytes]) -> Iterator[bytes]:
     yield b"".join(held)
 
 
-def _batch(data: bytes, found: bytes, columns: Sequence[ResultColumn], infos: Sequence[TypeInfo]) -> pa.RecordBatch:
+def _batch(
+    data: bytes, places: np.ndarray, columns: Sequence[ResultColumn], infos: Sequence[TypeInfo]
+) -> pa.RecordBatch:
     data += PADDING
-    places = np.frombuffer(found, "<u4").reshape(-1, len(infos) + 1).T.astype(np.int64, order="C")
-    arrays = [decode_column(data, places[n], places[n + 1], info) for n, info in enumerate(infos)]
+    bounds = places.T.astype(np.int64, order="C")
+    arrays = [decode_column(data, bounds[n], bounds[n + 1], info) for n, info in enumerate(infos)]
     return pa.record_batch(arrays, [column.name for column in columns])
 
 
@@ -167,7 +87,7 @@ def decode_column(data: bytes, begins: np.ndarray, ends: np.ndarray, info: TypeI
         return _fixed(data, begins, ends, info)
     if info.framing is Framing.PLP:
         return decode_text(_chunked(data, begins, ends), info)
-    head = {Framing.BYTE: 1, Framing.SHORT: 2, Framing.LONG: 4}[info.framing]
+    head = int(info.framing)
     lengths = _numbers_at(data, begins, head)
     null = (lengths == 0) if info.framing is Framing.BYTE else (lengths == (1 << 8 * head) - 1)
     return decode_text(_taken(data, begins + head, ends, null), info)

@@ -9,7 +9,7 @@ Source: MS-TDS 2.2.5.4 to 2.2.5.6 (https://learn.microsoft.com/openspecs/windows
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import IntEnum
 
 from resources.endpoints.mssql_emulator.engine import Kind, SqlType
 from resources.endpoints.mssql_emulator.reading import ProtocolError, Reader
@@ -21,19 +21,19 @@ MAX = 0xFFFF
 _LONGEST = 8000
 
 
-class Framing(Enum):
-    """How the length of a value is told."""
+class Framing(IntEnum):
+    """How the length of a value is told: the number of bytes before it."""
 
-    BARE = auto()
+    BARE = 0
     """Not at all: the type says it, and there is no NULL."""
-    BYTE = auto()
-    """In one byte before it; 0 is NULL."""
-    SHORT = auto()
-    """In two bytes before it; 0xFFFF is NULL."""
-    LONG = auto()
-    """In four bytes before it; 0xFFFFFFFF is NULL. Only parameters of the deprecated TEXT, NTEXT and IMAGE."""
-    PLP = auto()
-    """In eight bytes before it, then chunks with four bytes of length each, up to an empty one; all ones is NULL."""
+    BYTE = 1
+    """0 is NULL."""
+    SHORT = 2
+    """0xFFFF is NULL."""
+    LONG = 4
+    """0xFFFFFFFF is NULL. Only parameters of the deprecated TEXT, NTEXT and IMAGE."""
+    PLP = 8
+    """Behind them chunks with four bytes of length each, up to an empty one; all ones is NULL."""
 
 
 @dataclass(frozen=True)
