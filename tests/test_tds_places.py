@@ -33,7 +33,7 @@ CHUNKED = (
 )
 VALUE = {
     Framing.BARE: lambda width: st.just(bytes(width)),
-    Framing.BYTE: lambda _: st.sampled_from([b"\0", b"\1x", b"\4four"]),
+    Framing.BYTE: lambda _: st.sampled_from([b"\0", b"\1x", b"\4four", b"\xff" + bytes(255)]),
     Framing.SHORT: lambda _: st.sampled_from([b"\xff\xff", b"\0\0", b"\2\0ab", b"\xff\0" + bytes(255)]),
     Framing.LONG: lambda _: st.sampled_from([b"\xff" * 4, bytes(4), b"\3\0\0\0abc", b"\0\1\0\0" + bytes(256)]),
     Framing.PLP: lambda _: st.sampled_from(CHUNKED),
