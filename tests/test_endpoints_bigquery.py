@@ -250,3 +250,36 @@ def test_a_failing_disk_is_a_reason_and_no_traceback(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(embedded_bigquery, "Supervised", fail)
     with pytest.raises(SystemUnavailableError, match="No space left on device"):
         embedded_bigquery.start()
+
+
+REMEMBERED = f"""if True:
+    import sys
+    sys.path.insert(0, {str(Path(bigquery_emulator.__file__).parent)!r})
+    import bigquery_emulator as emulator
+    from bqemulator.row_access.identity import CallerIdentity
+    from bqemulator.scripting import interpreter
+    from bqemulator.sql import translator
+    plain = translator.SQLTranslator().translate
+    texts = ["SELECT SAFE_DIVIDE(a, b) FROM d.t", "SELECT SESSION_USER()", "CREATE TABLE d.t (a STRING NOT NULL)"]
+    callers = [CallerIdentity("user:a@b.c"), CallerIdentity("user:d@e.f")]
+    own = [plain(text, caller=caller).unwrap() for text in texts for caller in callers]
+    parsed = []
+    parse = translator.sqlglot.transpile
+    translator.sqlglot.transpile = lambda text, **kw: parsed.append(text) or parse(text, **kw)
+    emulator._remember_translations()
+    for _ in range(3):
+        # each script has a translator of its own
+        translate = translator.SQLTranslator().translate
+        assert [translate(text, caller=caller).unwrap() for text in texts for caller in callers] == own
+    assert len(set(own)) == 4, own
+    assert len(parsed) == len(texts) * len(callers), parsed
+    tables = interpreter.rewrite_table_refs
+    assert [tables("SELECT 1 FROM d.t", project) for project in ("p", "q", "p")] == [
+        'SELECT 1 FROM "p__d"."t"', 'SELECT 1 FROM "q__d"."t"', 'SELECT 1 FROM "p__d"."t"'
+    ]
+"""
+
+
+def test_a_statement_is_translated_once_for_each_who_says_it_and_as_it_would_be_anyway() -> None:
+    done = subprocess.run([sys.executable, "-c", REMEMBERED], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -9,12 +9,14 @@ import json
 import re
 import signal
 import sys
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from bqemulator.config import PersistenceMode, Settings
 from bqemulator.domain.errors import InvalidQueryError
 from bqemulator.jobs import executor
+from bqemulator.sql.translator import SQLTranslator
 from bqemulator.storage.engine import DuckDBEngine
 from bqemulator.streaming import read_session
 from bqemulator.versioning.snapshots import SnapshotManager
@@ -23,6 +25,8 @@ MEMORY = "512MB"
 """Tables beyond it go to files of the folder."""
 RESULTS_KEPT = 8
 """Results of the jobs and read sessions made last; the emulator itself would keep them all until it ends."""
+TRANSLATIONS_KEPT = 256
+"""Statements of the cases under way; one of a wide table is some ten thousand characters long."""
 _OF_A_TRANSACTION = re.compile(r"\s*(BEGIN|START|COMMIT|END|ROLLBACK)\b", re.IGNORECASE)
 
 
@@ -62,7 +66,25 @@ def _set_up(folder: Path) -> None:
     from bqemulator.sql import inner_query
 
     inner_query.build_catalog_schema = lambda *_, **__: {}
+    _remember_translations()
     executor.JOB_RESULTS, executor.JOB_SCHEMAS, read_session._SESSIONS = _Latest(), _Latest(), _Latest()
+
+
+def _remember_translations() -> None:
+    """Translate a text once: a case says the same at every load, and parsing took half of the emulator's time.
+
+    Only the text and who asks decide on a translation, since no catalog is looked at.
+    """
+    from bqemulator.scripting import interpreter
+    from bqemulator.sql import table_rewriter
+
+    translator = SQLTranslator()
+    own = translator.translate
+    translated = lru_cache(TRANSLATIONS_KEPT)(lambda text, caller: own(text, caller=caller))
+    SQLTranslator.translate = lambda _, text, *, caller=None, **__: translated(text, caller)
+    rewritten = lru_cache(TRANSLATIONS_KEPT)(table_rewriter.rewrite_table_refs)
+    for module in (table_rewriter, executor, interpreter):
+        module.rewrite_table_refs = rewritten
 
 
 async def _serve(told: Path, ready: str) -> None:
