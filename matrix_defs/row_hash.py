@@ -12,6 +12,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+_AT_ONCE = 1 << 17
+"""Rows encoded together: the offsets of Arrow's binary values end at 2 GiB."""
 _VARIABLE_WIDTH = (pa.types.is_string, pa.types.is_binary)
 
 
@@ -25,21 +27,25 @@ def row_hash(rows: pa.Table, columns: Sequence[str]) -> pa.Array:
     """
     if rows.num_rows == 0:
         return pa.array([], pa.int64())
+    if rows.num_rows > _AT_ONCE:
+        parts = (rows.slice(begin, _AT_ONCE) for begin in range(0, rows.num_rows, _AT_ONCE))
+        return pa.concat_arrays([row_hash(part, columns) for part in parts])
     fixed: list[np.ndarray] = []
     variable: list[pa.Array] = []
     for name in columns:
-        column = pa.concat_arrays(rows.column(name).chunks)
+        chunks = rows.column(name).chunks
+        column = chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks)  # which copies a single one too
         valid = np.asarray(column.is_valid())
         fixed.append(valid.view(np.uint8))
         if any(is_type(column.type) for is_type in _VARIABLE_WIDTH):
-            fixed.append(np.asarray(pc.fill_null(pc.binary_length(column), -1)))
+            lengths = np.diff(np.frombuffer(column.buffers()[1], "<i4", len(column) + 1, column.offset * 4))
+            fixed.append(np.where(valid, lengths, np.int32(-1)) if column.null_count else lengths)
             variable.append(column.cast(pa.binary()))
         else:
             fixed += _words(column, valid)
     block = _side_by_side(fixed, rows.num_rows)
-    head = pa.FixedSizeBinaryArray.from_buffers(
-        pa.binary(block.shape[1]), rows.num_rows, [None, pa.py_buffer(block)]
-    ).cast(pa.binary())
+    ends = np.arange(rows.num_rows + 1, dtype=np.int32) * np.int32(block.shape[1])
+    head = pa.Array.from_buffers(pa.binary(), rows.num_rows, [None, pa.py_buffer(ends), pa.py_buffer(block)])
     encoded = pc.binary_join_element_wise(head, *variable, b"", null_handling="replace") if variable else head
     hashes = pd.util.hash_array(encoded.to_numpy(zero_copy_only=False), categorize=False)
     return pa.array(hashes.view(np.int64))

@@ -133,3 +133,12 @@ def test_rows_have_equal_hashes_exactly_when_they_are_equal(rows: list[tuple[Any
     found = row_hash(table, names).to_pylist()
     assert len(set(found)) == len(set(rows))
     assert all((found[i] == found[j]) == (rows[i] == rows[j]) for i in range(len(rows)) for j in range(len(rows)))
+
+
+def test_rows_that_are_encoded_in_parts_have_the_hashes_that_they_have_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = pa.table({"n": range(10), "text": [None, "", *"abcdefgh"], "flag": [True, False, None, True, False] * 2})
+    together = row_hash(rows, rows.column_names)
+    monkeypatch.setattr("matrix_defs.row_hash._AT_ONCE", 3)
+    assert row_hash(rows, rows.column_names).equals(together)
