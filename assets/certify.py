@@ -48,7 +48,7 @@ class Services:
         self.kinds = {system: kind_of(system, {KIND_VARIABLE: chosen}) for system in System}
         self._endpoints: dict[System, Endpoint | SystemUnavailableError] = {}
         self._findings: dict[System, dict[str, str]] = {}
-        self._looking = threading.RLock()
+        self._looking = {system: threading.RLock() for system in System}
 
     def endpoint(self, system: System) -> Endpoint:
         """Return the system's running service. Raises SystemUnavailableError with the reason where it cannot be had."""
@@ -64,10 +64,18 @@ class Services:
 
     def findings(self, system: System) -> Mapping[str, str]:
         """Return by requirement why it is not met, in one line; empty where it is met. What was not asked is absent."""
-        with self._looking:
+        with self._looking[system]:
             if system not in self._findings:
                 self._findings[system] = self._look(system)
             return self._findings[system]
+
+    def look_at_all(self, cases: Iterable[Case]) -> None:
+        """Look at every system of the cases, all at a time: what they start, they start beside one another."""
+        wanted = (
+            [] if self._settings.run_mode is RunMode.MOCK_CONTRACT else list({s for c in cases for s in systems(c)})
+        )
+        with ThreadPoolExecutor(len(System)) as pool:
+            list(pool.map(self.findings, wanted))
 
     def _look(self, system: System) -> dict[str, str]:
         """Look at one thing after the other; behind a service that cannot be had nothing can be asked."""

@@ -67,6 +67,7 @@ class ToldStore:
 def sort_out(cases: Sequence[Case], settings: RunSettings, services: Services, told: ToldStore) -> list[Case]:
     """Return the cases that can run; the others get their result, with the reason."""
     run = new_run()
+    services.look_at_all(cases)
     refusals = {case: services.refusal(case) for case in cases}
     for case, refusal in refusals.items():
         if refusal:

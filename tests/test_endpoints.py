@@ -9,6 +9,8 @@ import json
 import shlex
 import threading
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import get_args
 
@@ -137,6 +139,21 @@ class _Counting:
 
     def stop(self) -> None:
         self.stopped += 1
+
+
+def test_endpoints_of_several_systems_start_beside_one_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    endpoints, systems = Endpoints(), [System.POSTGRES, System.KAFKA]
+    both = threading.Barrier(len(systems))
+
+    def start(system: System, _: object) -> Running:
+        both.wait(10)  # broken, which is an error, unless the other one is starting too
+        return Running(replace(HERE, system=system))
+
+    monkeypatch.setitem(registry.KINDS, "embedded", start)
+    with ThreadPoolExecutor() as pool:
+        assert [endpoint.system for endpoint in pool.map(endpoints.endpoint, systems)] == systems
+    endpoints.stop_all()
+    assert endpoints.running() == []
 
 
 def test_concurrent_callers_share_one_start(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import shlex
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 from matrix_defs.errors import SystemUnavailableError, UsageError
@@ -41,7 +42,8 @@ class Endpoints:
     """The running endpoints of one process. Safe to use from any thread; every thread gets the same endpoint."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
+        self._locks: dict[tuple[System, Kind], threading.RLock] = {}
         self._running: dict[tuple[System, Kind], Running] = {}
         self._refused: dict[tuple[System, Kind], str] = {}
         self._inherited: dict[tuple[System, Kind], Running] = {}
@@ -53,8 +55,8 @@ class Endpoints:
 
         Raises SystemUnavailableError, also again without another attempt, until `stop_all` forgets it.
         """
-        with self._lock:
-            key = _key(system, kind)
+        key = _key(system, kind)
+        with self._starting(key):
             if key in self._refused:
                 raise SystemUnavailableError(self._refused[key])
             if key not in self._running:
@@ -65,14 +67,20 @@ class Endpoints:
                     raise
             return self._running[key].endpoint
 
+    def _starting(self, key: tuple[System, Kind]) -> threading.RLock:
+        """The lock of one endpoint: others start beside it."""
+        with self._lock:
+            return self._locks.setdefault(key, threading.RLock())
+
     def running(self) -> list[Endpoint]:
         """Return the endpoints held now, in the order in which they were first asked for."""
-        with self._lock:
-            return [running.endpoint for running in self._running.values()]
+        return [running.endpoint for running in list(self._running.values())]
 
     def stop_all(self) -> None:
         """Stop what this process started, last first; `endpoint` starts anew. Safe to call twice."""
-        with self._lock:
+        with ExitStack() as started:
+            for lock in list(self._locks.values()):
+                started.enter_context(lock)
             self._refused.clear()
             while self._running:
                 self._running.popitem()[1].stop()
@@ -83,8 +91,7 @@ class Endpoints:
         `state` is `running`, `available` (embedded, compose: can be started; external: described by the variables, not
         reached yet) or `unavailable`, with `reason`; `address` is None unless known.
         """
-        with self._lock:
-            return [self._status(system, kind_of(system, environ), environ) for system in System]
+        return [self._status(system, kind_of(system, environ), environ) for system in System]
 
     def _status(self, system: System, kind: Kind, environ: Mapping[str, str]) -> dict[str, Any]:
         row: dict[str, Any] = {"system": system.value, "kind": kind, "state": "available", "reason": None}
@@ -107,7 +114,7 @@ class Endpoints:
 
     def _disown(self) -> None:
         """In a forked child: keep what is reached over TCP without owning it, forget what lives inside the parent."""
-        self._lock = threading.RLock()
+        self._lock, self._locks = threading.Lock(), {}
         self._inherited = self._running  # never collected: closing the parent's chdb client in a child hangs
         held = {key: running.endpoint for key, running in self._inherited.items()}
         self._running = {key: Running(endpoint) for key, endpoint in held.items() if not endpoint.in_process}
