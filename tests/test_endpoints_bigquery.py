@@ -173,6 +173,16 @@ def test_only_the_latest_read_sessions_are_kept(session: Session) -> None:
     assert list(session._reader.read_rows(opened[-1].streams[0].name, retry=None, timeout=5))
 
 
+def test_a_read_session_is_gone_once_its_rows_are_read_to_the_end(session: Session) -> None:
+    """Each holds its rows in the emulator's memory."""
+    session.run("CREATE TABLE `small`.`t` (k INT64 NOT NULL)")
+    session.load("small", "t", (KEY,), pa.table({"k": range(70_000)}).to_batches())
+    name = open_read(session).streams[0].name
+    assert sum(answer.row_count for answer in session._reader.read_rows(name, retry=None, timeout=5)) == 70_000
+    with pytest.raises(GoogleAPICallError, match="not found"):
+        list(session._reader.read_rows(name, retry=None, timeout=5))
+
+
 def open_read(session: Session) -> types.ReadSession:
     project = session.client.project
     table = f"projects/{project}/datasets/small/tables/t"

@@ -9,17 +9,20 @@ import json
 import re
 import signal
 import sys
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from bqemulator.config import PersistenceMode, Settings
 from bqemulator.domain.errors import InvalidQueryError
+from bqemulator.grpc_api import read_servicer
 from bqemulator.jobs import executor
 from bqemulator.sql.translator import SQLTranslator
 from bqemulator.storage.engine import DuckDBEngine
 from bqemulator.streaming import read_session
 from bqemulator.versioning.snapshots import SnapshotManager
+from google.cloud.bigquery_storage_v1.types import ReadRowsRequest
 
 MEMORY = "512MB"
 """Tables beyond it go to files of the folder."""
@@ -67,6 +70,16 @@ def _set_up(folder: Path) -> None:
 
     inner_query.build_catalog_schema = lambda *_, **__: {}
     _remember_translations()
+    own_rows = read_servicer.BigQueryReadHandler._handle_read_rows
+
+    def read_rows(handler: Any, request: bytes, context: Any) -> Iterator[bytes]:
+        yield from own_rows(handler, request, context)
+        name = ReadRowsRequest.deserialize(request).read_stream.rpartition("/streams/")[0]
+        session = read_session.get_session(name)
+        if session is not None and len(session.streams) == 1:  # its only one has been read to its end
+            del read_session._SESSIONS[name]
+
+    read_servicer.BigQueryReadHandler._handle_read_rows = read_rows
     executor.JOB_RESULTS, executor.JOB_SCHEMAS, read_session._SESSIONS = _Latest(), _Latest(), _Latest()
 
 
