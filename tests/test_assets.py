@@ -1,7 +1,6 @@
 """What Dagster shows of a run: what is green, which checks failed, what was observed, how the run ended."""
 
 import socket
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -243,46 +242,6 @@ def test_the_config_form_knows_exactly_the_run_modes_and_gives_back_what_it_was_
     settings = RunSettings(RunMode.VENDOR_LIVE, WorkloadSpec(77, 0.5, 0.1, 30, 4), keep_on_failure=True)
     assert CaseConfig(**config_of(settings, "external")).settings() == settings
     assert CaseConfig().settings() == RunSettings()
-
-
-def test_the_systems_of_the_cases_are_looked_at_all_at_a_time_and_no_other():
-    both, asked = threading.Barrier(2), []
-
-    class Resource(SystemResource):
-        def endpoint(self, kind: str) -> Endpoint:
-            asked.append(self.system)
-            both.wait(10)  # broken, which is an error, unless the other one is asked too
-            raise SystemUnavailableError("nobody")
-
-    class Postgres(Resource):
-        system: ClassVar[System] = System.POSTGRES
-
-    class Kafka(Resource):
-        system: ClassVar[System] = System.KAFKA
-
-    services = Services({System.POSTGRES: Postgres(), System.KAFKA: Kafka()}, RunSettings(RunMode.MOCK_LOCAL))
-    case = CASES_BY_ID["postgres_to_kafka__full_refresh"]
-    services.look_at_all([case])
-    assert services.refusal(case).count("nobody") == 2
-    assert sorted(asked) == [System.KAFKA, System.POSTGRES]
-    Services({}, RunSettings(RunMode.MOCK_CONTRACT)).look_at_all([case])
-
-
-def test_the_kind_of_endpoint_is_the_runs_else_the_environments_else_the_modes(monkeypatch):
-    asked = []
-
-    class Resource:
-        def endpoint(self, kind: str) -> None:
-            asked.append(kind)
-
-    resources = {System.POSTGRES: Resource()}
-    monkeypatch.delenv("MATRIX_ENDPOINTS", raising=False)
-    Services(resources, RunSettings(RunMode.MOCK_LOCAL)).endpoint(System.POSTGRES)
-    Services(resources, RunSettings(RunMode.VENDOR_LIVE)).endpoint(System.POSTGRES)
-    monkeypatch.setenv("MATRIX_ENDPOINTS", "postgres=external")
-    Services(resources, RunSettings(RunMode.MOCK_LOCAL)).endpoint(System.POSTGRES)
-    Services(resources, RunSettings(RunMode.MOCK_LOCAL), "embedded").endpoint(System.POSTGRES)
-    assert asked == ["embedded", "external", "external", "embedded"]
 
 
 def test_a_refusing_system_is_asked_once_for_all_cases_of_a_run():
