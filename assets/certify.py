@@ -71,11 +71,10 @@ class Services:
 
     def look_at_all(self, cases: Iterable[Case]) -> None:
         """Look at every system of the cases, all at a time: what they start, they start beside one another."""
-        wanted = (
-            [] if self._settings.run_mode is RunMode.MOCK_CONTRACT else list({s for c in cases for s in systems(c)})
-        )
+        if self._settings.run_mode is RunMode.MOCK_CONTRACT:
+            return
         with ThreadPoolExecutor(len(System)) as pool:
-            list(pool.map(self.findings, wanted))
+            list(pool.map(self.findings, {system for case in cases for system in systems(case)}))
 
     def _look(self, system: System) -> dict[str, str]:
         """Look at one thing after the other; behind a service that cannot be had nothing can be asked."""
