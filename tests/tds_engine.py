@@ -111,6 +111,8 @@ class MemoryEngine:
 class MemorySession:
     """Executes commands: the first word of a text says which."""
 
+    takes_copies = False
+
     def __init__(self, engine: MemoryEngine) -> None:
         self.engine = engine
         self.transactions = 0

@@ -1,17 +1,33 @@
 """The answer to one request: what its statements came to, in order, as tokens.
 
 Here live the order of tokens and the rule that a DONE says whether another follows, so each is held back until that is
-known; the bytes are made by `tokens` and `rows`. It may import the standard library and the modules of the wire below.
+known; the bytes are made by `tokens`, `rows` and `copy_out`. It may import the standard library and the modules of the
+wire below.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from resources.endpoints.mssql_emulator import tokens
-from resources.endpoints.mssql_emulator.engine import Affected, Message, Outcome, OutputValue, ResultSet, SqlError
+from resources.endpoints.mssql_emulator.copy_out import rows_of
+from resources.endpoints.mssql_emulator.engine import (
+    Affected,
+    CopiedRows,
+    Message,
+    Outcome,
+    OutputValue,
+    ResultColumn,
+    ResultSet,
+    Rows,
+    SqlError,
+)
 from resources.endpoints.mssql_emulator.packets import PacketWriter
 from resources.endpoints.mssql_emulator.rows import encode_rows
 from resources.endpoints.mssql_emulator.tokens import Done, Status
+
+
+def _encoded(rows: Rows, columns: Sequence[ResultColumn]) -> Iterable[memoryview]:
+    return [rows_of(rows.data, columns)] if isinstance(rows, CopiedRows) else encode_rows(rows, columns)
 
 
 @dataclass
@@ -86,7 +102,7 @@ class Answer:
         rows = 0
         for batch in result.batches:
             rows += batch.num_rows
-            for data in encode_rows(batch, result.columns):
+            for data in _encoded(batch, result.columns):
                 self._stopped()
                 self.put(data)
             self._writer.flush()

@@ -10,8 +10,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-import pyarrow as pa
-
 from resources.endpoints.mssql_emulator import results
 from resources.endpoints.mssql_emulator.engine import (
     Affected,
@@ -19,10 +17,12 @@ from resources.endpoints.mssql_emulator.engine import (
     Outcome,
     ResultColumn,
     ResultSet,
+    Rows,
     Session,
     SqlError,
     SqlType,
 )
+from resources.endpoints.mssql_emulator.forms import goes_into
 from resources.endpoints.mssql_emulator.reading import ProtocolError, Reader
 from resources.endpoints.mssql_emulator.scan import decode_rows
 from resources.endpoints.mssql_emulator.types import Framing, TypeInfo, read_type
@@ -126,8 +126,13 @@ def _into(info: TypeInfo, column: ResultColumn) -> TypeInfo:
     return replace(info, sql=column.type) if document else info
 
 
-def read_rows(load: BulkLoad, packets: Iterator[bytes]) -> tuple[tuple[ResultColumn, ...], Iterator[pa.RecordBatch]]:
-    """Read the head of a stream of rows; return its columns and what follows. Raises ProtocolError, SqlError 4816."""
+def read_rows(
+    load: BulkLoad, packets: Iterator[bytes], *, copies: bool
+) -> tuple[tuple[ResultColumn, ...], Iterator[Rows]]:
+    """Read the head of a stream of rows; return its columns and what follows. Raises ProtocolError, SqlError 4816.
+
+    With `copies` rows come as PostgreSQL copies them, where they have nothing that it would have to convert.
+    """
     # The head is small, but a table of a thousand columns does not fit into one packet.
     head = b""
     for packet in packets:
@@ -152,7 +157,8 @@ def read_rows(load: BulkLoad, packets: Iterator[bytes]) -> tuple[tuple[ResultCol
         yield head[reader.place :]
         yield from packets
 
-    return columns, decode_rows(chunks(), columns, stream)
+    as_told = all(goes_into(sent.type, column.type) for sent, column in zip(columns, load.columns, strict=True))
+    return columns, decode_rows(chunks(), columns, stream, copies=copies and as_told)
 
 
 def _stream_columns(head: bytes) -> tuple[Reader, list[TypeInfo]]:

@@ -250,8 +250,9 @@ class Connection:
 
         arriving = packets()
         try:
-            columns, batches = bulk.read_rows(load, arriving)
-            rows = self._known().bulk_insert(load.table, columns, batches)
+            session = self._known()
+            columns, batches = bulk.read_rows(load, arriving, copies=session.takes_copies)
+            rows = session.bulk_insert(load.table, columns, batches)
             answer.done(Done.BATCH, rows=rows)
         except SqlError as error:
             if not broken:

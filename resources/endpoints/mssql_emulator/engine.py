@@ -7,7 +7,7 @@ engine, and neither imports the other. It may import pyarrow and the standard li
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import pyarrow as pa
 
@@ -112,12 +112,31 @@ class Parameter:
 
 
 @dataclass(frozen=True)
+class CopiedRows:
+    """Rows as PostgreSQL copies them in binary, for engines that speak so; what begins and ends a copy is left out.
+
+    Each value is in the form of the PostgreSQL type that the column's T-SQL type stands for (`tsql.types.base`).
+    """
+
+    data: bytes | memoryview
+    count: int
+
+    @property
+    def num_rows(self) -> int:
+        """How many there are, by the name that Arrow has for it."""
+        return self.count
+
+
+Rows: TypeAlias = pa.RecordBatch | CopiedRows
+
+
+@dataclass(frozen=True)
 class ResultSet:
     """Rows, in the order of the query."""
 
     columns: tuple[ResultColumn, ...]
-    batches: Iterator[pa.RecordBatch]
-    """Record batches of the columns' Arrow types. To be read to the end before the next outcome is asked for."""
+    batches: Iterator[Rows]
+    """Of the columns' types, Arrow's or PostgreSQL's. To be read to the end before the next outcome is asked for."""
 
 
 @dataclass(frozen=True)
@@ -161,6 +180,9 @@ class SqlError(Exception):
 class Session(Protocol):
     """One login. Used by one thread at a time, but for `cancel`."""
 
+    takes_copies: bool
+    """Whether `bulk_insert` takes CopiedRows besides record batches."""
+
     @property
     def transactions(self) -> int:
         """@@TRANCOUNT."""
@@ -178,7 +200,7 @@ class Session(Protocol):
     def columns(self, table: str, names: Sequence[str]) -> list[ResultColumn]:
         """Return the named columns of a table (name as in T-SQL), in the order asked for. Raises SqlError 208, 207."""
 
-    def bulk_insert(self, table: str, columns: Sequence[ResultColumn], batches: Iterable[pa.RecordBatch]) -> int:
+    def bulk_insert(self, table: str, columns: Sequence[ResultColumn], batches: Iterable[Rows]) -> int:
         """Append rows to a table and return how many; a NOT NULL column refuses NULL (515). Raises SqlError."""
 
     def begin(self) -> None:

@@ -1,4 +1,4 @@
-"""Rows between PostgreSQL and Arrow, by COPY and Arrow's compiled CSV reader and writer.
+"""Rows between PostgreSQL and Arrow, by COPY and Arrow's compiled CSV reader and writer; or as they are, in binary.
 
 Here lives how columns are encoded and decoded, without a loop over cells; which rows move lives in
 `postgres_statements`. It may import `engine`, pyarrow and psycopg.
@@ -16,10 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from resources.endpoints.mssql_emulator.engine import Kind, ResultColumn, SqlType
+from resources.endpoints.mssql_emulator.engine import CopiedRows, Kind, ResultColumn, SqlType
 
 _CHUNK_BYTES = 8 << 20
 _CHUNK_ROWS = 50_000
+_HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+"""What a binary copy begins with: signature, no flags, no more of a head."""
+_TAIL = b"\xff\xff"
 _ONE = pa.scalar(1, pa.int32())
 _BINARY = {Kind.BINARY, Kind.VARBINARY, Kind.UNIQUEIDENTIFIER}
 
@@ -129,6 +132,31 @@ def _hexed(array: pa.Array) -> pa.Array:
     digits = (data.to_pybytes() if data is not None else b"").hex().encode()
     doubled = pc.shift_left(places, _ONE)
     return pa.Array.from_buffers(pa.string(), len(array), [validity, doubled.buffers()[1], pa.py_buffer(digits)])
+
+
+def copied(copy: psycopg.Copy) -> Iterator[CopiedRows]:
+    """Yield what a COPY ... TO STDOUT (FORMAT binary) sends, row by row, in bounded batches."""
+    lines: list[bytes] = []
+    size = 0
+    for line in copy:
+        # The first row comes with what a copy begins with; what it ends with comes by itself.
+        row = bytes(line).removeprefix(_HEAD)
+        if row != _TAIL:
+            lines.append(row)
+            size += len(row)
+        if size >= _CHUNK_BYTES:
+            yield CopiedRows(b"".join(lines), len(lines))
+            lines, size = [], 0
+    if lines:
+        yield CopiedRows(b"".join(lines), len(lines))
+
+
+def as_binary(batches: Iterable[CopiedRows]) -> Iterator[tuple[int, bytes | memoryview]]:
+    """Yield the number of rows and the bytes that COPY ... FROM STDIN (FORMAT binary) reads."""
+    yield 0, _HEAD
+    for batch in batches:
+        yield batch.count, batch.data
+    yield 0, _TAIL
 
 
 def one_value(text: str | None, type_: SqlType) -> object:

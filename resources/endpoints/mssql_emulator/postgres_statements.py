@@ -1,4 +1,4 @@
-"""How a statement that is said in PostgreSQL's SQL runs: its rows as Arrow batches, its count, and bulk loads.
+"""How a statement that is said in PostgreSQL's SQL runs: its rows, its count, and bulk loads.
 
 Here live results; transactions live in `postgres_connection`, the order of statements in `postgres_session`. It may
 import `postgres_connection`, `engine`, `tsql`, its siblings below it and psycopg.
@@ -6,6 +6,7 @@ import `postgres_connection`, `engine`, `tsql`, its siblings below it and psycop
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import groupby
 
 import psycopg
 import pyarrow as pa
@@ -14,17 +15,20 @@ from psycopg.errors import error_from_result
 
 from resources.endpoints.mssql_emulator.engine import (
     Affected,
+    CopiedRows,
     Kind,
     Outcome,
     ResultColumn,
     ResultSet,
+    Rows,
     SqlError,
     SqlType,
 )
+from resources.endpoints.mssql_emulator.forms import comes_as
 from resources.endpoints.mssql_emulator.postgres_catalog import plain_type
 from resources.endpoints.mssql_emulator.postgres_connection import PostgresConnection, Values, plain
 from resources.endpoints.mssql_emulator.postgres_errors import sql_error
-from resources.endpoints.mssql_emulator.postgres_results import Decoder, encoded
+from resources.endpoints.mssql_emulator.postgres_results import Decoder, as_binary, copied, encoded
 from resources.endpoints.mssql_emulator.tsql import types
 from resources.endpoints.mssql_emulator.tsql.dml_sql import Manipulation
 from resources.endpoints.mssql_emulator.tsql.query import UNNAMED
@@ -32,9 +36,14 @@ from resources.endpoints.mssql_emulator.tsql.scope import Column, Table, quote
 from resources.endpoints.mssql_emulator.tsql.statements import Said
 from resources.endpoints.mssql_emulator.tsql.tokens import Cursor, tokenize
 
+_WIDE = 16
+"""Columns of a result that is worth to be read in binary."""
+
 
 class PostgresStatements(PostgresConnection):
     """Runs statements on a connection."""
+
+    takes_copies = True
 
     def run(self, said: Said, values: Values, line: int = 1) -> Iterator[Outcome]:
         """Run a statement and yield what it comes to. Raises SqlError."""
@@ -61,7 +70,7 @@ class PostgresStatements(PostgresConnection):
         """Return what makes the columns of a new table NOT NULL whose origins are."""
         assert said.made is not None
         query = said.sql.split(" AS ", 1)[1]
-        columns, _ = self.described(self._bound(query, values), replace(said, counted=False))
+        columns, *_ = self.described(self._bound(query, values), replace(said, counted=False))
         names = [column.name for column in columns if not column.nullable]
         return [
             f"ALTER TABLE {said.made.sql} {', '.join(f'ALTER COLUMN {quote(n)} SET NOT NULL' for n in names)}"
@@ -76,13 +85,13 @@ class PostgresStatements(PostgresConnection):
             for before in said.before:
                 self.connection.execute(before.encode(), {})
             bound = self._bound(said.sql, values)
-            columns, unscaled = self.described(bound, said)
+            columns, unscaled, binary = self.described(bound, said)
             if unscaled:
                 columns = self._scaled(bound, columns, unscaled, said)
             if self.settings.format_only:
                 yield ResultSet(columns, iter(()))
                 return
-            stream = _Stream(self.connection, bound, columns)
+            stream = _Stream(self.connection, bound, columns, binary=binary and not unscaled)
             try:
                 yield ResultSet(columns, stream)
             finally:
@@ -110,8 +119,11 @@ class PostgresStatements(PostgresConnection):
             made[place] = replace(made[place], type=SqlType(Kind.DECIMAL, precision=38, scale=min(scale, 38)))
         return tuple(made)
 
-    def described(self, bound: bytes, said: Said) -> tuple[tuple[ResultColumn, ...], list[int]]:
-        """Return the columns of a query, and the places of numerics whose scale nobody knows. Raises psycopg.Error."""
+    def described(self, bound: bytes, said: Said) -> tuple[tuple[ResultColumn, ...], list[int], bool]:
+        """Return the columns of a query, the places of numerics whose scale nobody knows, and whether binary will do.
+
+        Raises psycopg.Error.
+        """
         pgconn = self.connection.pgconn
         prepared = pgconn.prepare(b"", bound)
         if prepared.status != pq.ExecStatus.COMMAND_OK:
@@ -132,7 +144,11 @@ class PostgresStatements(PostgresConnection):
                 unscaled.append(place)
                 type_ = SqlType(Kind.DECIMAL, precision=38, scale=0)
             columns.append(ResultColumn("" if name == UNNAMED else name, type_, nullable or said.counted))
-        return tuple(columns), unscaled
+        # A session that asks for a few columns at a time would wait longer for compiled code than it gains by it.
+        alike = len(columns) >= _WIDE and all(
+            comes_as(column.type, shape.ftype(place)) for place, column in enumerate(columns)
+        )
+        return tuple(columns), unscaled, alike
 
     # ------------------------------------------------------------------ bulk
 
@@ -159,47 +175,52 @@ class PostgresStatements(PostgresConnection):
             raise SqlError(208, f"Invalid object name '{table.schema}.{table.name}'.")
         return found
 
-    def bulk_insert(self, table: str, columns: Sequence[ResultColumn], batches: Iterable[pa.RecordBatch]) -> int:
+    def bulk_insert(self, table: str, columns: Sequence[ResultColumn], batches: Iterable[Rows]) -> int:
         """Append rows to a table and return how many. Raises SqlError."""
         self.begin_batch()
         target = self._named(table)
         self._columns(target)
         listed = ", ".join(quote(column.name) for column in columns)
-        copy = f"COPY {target.sql} ({listed}) FROM STDIN (FORMAT csv)"
         rows = 0
-        with (
-            self.guarded(verb="INSERT"),
-            self.connection.cursor() as cursor,
-            cursor.copy(plain(copy).encode()) as into,
-        ):
-            for count, data in encoded(batches, columns):
-                self.check_cancelled()
-                into.write(data)
-                rows += count
+        with self.guarded(block=True, verb="INSERT"), self.connection.cursor() as cursor:
+            # Odd rows among the others come as Arrow's, and one COPY has one format.
+            for copied, alike in groupby(batches, lambda batch: isinstance(batch, CopiedRows)):
+                copy = f"COPY {target.sql} ({listed}) FROM STDIN (FORMAT {'binary' if copied else 'csv'})"
+                with cursor.copy(plain(copy).encode()) as into:
+                    for count, data in as_binary(alike) if copied else encoded(alike, columns):
+                        self.check_cancelled()
+                        into.write(data)
+                        rows += count
         self.rowcount = rows
         return rows
 
 
 class _Stream:
-    """The record batches of a query. An error in the middle ends them; whoever asked for them raises it then."""
+    """The rows of a query. An error in the middle ends them; whoever asked for them raises it then."""
 
-    def __init__(self, connection: psycopg.Connection, bound: bytes, columns: tuple[ResultColumn, ...]) -> None:
+    def __init__(
+        self, connection: psycopg.Connection, bound: bytes, columns: tuple[ResultColumn, ...], *, binary: bool
+    ) -> None:
         self.rows = 0
         self.failed: Exception | None = None
-        self._batches = self._read(connection, bound, columns)
+        self._batches = self._read(connection, bound, columns, binary=binary)
 
-    def __iter__(self) -> Iterator[pa.RecordBatch]:
+    def __iter__(self) -> Iterator[Rows]:
         return self
 
-    def __next__(self) -> pa.RecordBatch:
+    def __next__(self) -> Rows:
         return next(self._batches)
 
     def _read(
-        self, connection: psycopg.Connection, bound: bytes, columns: tuple[ResultColumn, ...]
-    ) -> Iterator[pa.RecordBatch]:
+        self, connection: psycopg.Connection, bound: bytes, columns: tuple[ResultColumn, ...], *, binary: bool
+    ) -> Iterator[Rows]:
         try:
-            with connection.cursor() as cursor, cursor.copy(b"COPY (" + bound + b") TO STDOUT (FORMAT csv)") as copy:
-                for batch in Decoder(columns).batches(copy):
+            form, rows_of = (b"binary", copied) if binary else (b"csv", Decoder(columns).batches)
+            with (
+                connection.cursor() as cursor,
+                cursor.copy(b"COPY (" + bound + b") TO STDOUT (FORMAT " + form + b")") as copy,
+            ):
+                for batch in rows_of(copy):
                     self.rows += batch.num_rows
                     yield batch
         except (psycopg.Error, pa.ArrowException) as error:

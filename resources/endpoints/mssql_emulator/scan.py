@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
-from resources.endpoints.mssql_emulator.engine import Kind, ResultColumn
+from resources.endpoints.mssql_emulator.copy_in import copied_rows
+from resources.endpoints.mssql_emulator.engine import Kind, ResultColumn, Rows
 from resources.endpoints.mssql_emulator.places import find_rows
 from resources.endpoints.mssql_emulator.reading import ProtocolError
 from resources.endpoints.mssql_emulator.texts import decode_text
@@ -33,20 +34,25 @@ _UNKNOWN_LENGTH = -2
 
 
 def decode_rows(
-    chunks: Iterable[bytes], columns: Sequence[ResultColumn], infos: Sequence[TypeInfo]
-) -> Iterator[pa.RecordBatch]:
+    chunks: Iterable[bytes], columns: Sequence[ResultColumn], infos: Sequence[TypeInfo], *, copies: bool = False
+) -> Iterator[Rows]:
     """Yield the rows of a bulk load, ROW tokens and a DONE, in batches of about `AT_ONCE` bytes.
 
-    Raises ProtocolError for anything else, SqlError for text that is none.
+    With `copies` the rows come as PostgreSQL copies them, but for odd ones. Raises ProtocolError for anything else,
+    SqlError for text that is none.
     """
     rest = b""
     for data in _gathered(chunks):
         rest += data
         while True:
-            places, end = find_rows(rest, infos)
-            if not end:
-                break
-            yield _batch(rest, places, columns, infos)
+            copied, end = copied_rows(rest, infos) if copies else (None, 0)
+            if copied is not None and copied.count:
+                yield copied
+            else:
+                places, end = find_rows(rest, infos)
+                if not end:
+                    break
+                yield _batch(rest, places, columns, infos)
             rest = rest[end:]
         if len(rest) > LONGEST_ROW:
             raise ProtocolError(f"a row of more than {LONGEST_ROW} bytes")

@@ -10,6 +10,8 @@ comparisons as a number. datetime keeps whole milliseconds (SQL Server: steps of
 fraction of a second is rounded away.
 """
 
+from functools import lru_cache
+
 from resources.endpoints.mssql_emulator.engine import Kind, SqlError, SqlType
 from resources.endpoints.mssql_emulator.tsql.tokens import Cursor, refused, tokenize
 
@@ -76,6 +78,7 @@ def read_type(cursor: Cursor, default_length: int = 1) -> SqlType:
     return _typed(kind, arguments, default_length, line)
 
 
+@lru_cache(512)  # a wide table's columns are asked for by every statement about it
 def parse_type(text: str, default_length: int = 1) -> SqlType:
     """Return the type that is written so. Raises SqlError as `read_type`."""
     cursor = Cursor(text, tokenize(text))

@@ -1,0 +1,96 @@
+"""How a value stands in PostgreSQL's binary form and in T-SQL's, by the type: what `copy_out` and `copy_in` go between.
+
+Here live tables and what decides whether rows can pass so; the bytes are made by those two. It may import `engine`,
+`types` and numba.
+"""
+
+from collections.abc import Callable, Iterable
+from enum import IntEnum
+from typing import Any
+
+from resources.endpoints.mssql_emulator.engine import Kind, SqlType
+from resources.endpoints.mssql_emulator.types import BINARIES, WIDE
+
+
+class Form(IntEnum):
+    """What has to be done with the bytes of a value."""
+
+    REVERSED = 0
+    """A number: its bytes stand in the other order."""
+    BYTE = 1
+    """A number of one byte here, of two there."""
+    BIT = 2
+    GUID = 3
+    DATE = 4
+    TIME = 5
+    DATETIME2 = 6
+    DATETIME = 7
+    SMALLDATETIME = 8
+    DECIMAL = 9
+    MONEY = 10
+    WIDE = 11
+    """Text that is UTF-16 here, UTF-8 there."""
+    SAME = 12
+
+
+FORMS = {
+    **dict.fromkeys((Kind.SMALLINT, Kind.INT, Kind.BIGINT, Kind.REAL, Kind.FLOAT), Form.REVERSED),
+    Kind.TINYINT: Form.BYTE,
+    Kind.BIT: Form.BIT,
+    Kind.UNIQUEIDENTIFIER: Form.GUID,
+    Kind.DATE: Form.DATE,
+    Kind.TIME: Form.TIME,
+    **dict.fromkeys((Kind.DATETIME2, Kind.DATETIMEOFFSET), Form.DATETIME2),
+    Kind.DATETIME: Form.DATETIME,
+    Kind.SMALLDATETIME: Form.SMALLDATETIME,
+    Kind.DECIMAL: Form.DECIMAL,
+    Kind.MONEY: Form.MONEY,
+    **dict.fromkeys(WIDE, Form.WIDE),
+    **dict.fromkeys((Kind.CHAR, Kind.VARCHAR, *BINARIES), Form.SAME),
+}
+_TEXTS = frozenset({25, 705, 1042, 1043})
+_OIDS = {
+    **dict.fromkeys((Kind.BIT, Kind.TINYINT, Kind.SMALLINT), frozenset({21})),
+    Kind.INT: frozenset({23}),
+    Kind.BIGINT: frozenset({20}),
+    **dict.fromkeys((Kind.DECIMAL, Kind.MONEY), frozenset({1700})),
+    Kind.REAL: frozenset({700}),
+    Kind.FLOAT: frozenset({701}),
+    Kind.DATE: frozenset({1082}),
+    Kind.TIME: frozenset({1083}),
+    **dict.fromkeys((Kind.DATETIME, Kind.SMALLDATETIME, Kind.DATETIME2), frozenset({1114})),
+    Kind.DATETIMEOFFSET: frozenset({1184}),
+    Kind.UNIQUEIDENTIFIER: frozenset({2950}),
+    **dict.fromkeys((*WIDE, Kind.CHAR, Kind.VARCHAR), _TEXTS),
+    **dict.fromkeys(BINARIES, frozenset({17})),
+}
+"""PostgreSQL's types whose binary form a type of T-SQL has there."""
+
+
+def comes_as(sql: SqlType, oid: int) -> bool:
+    """Return whether values of a PostgreSQL type are those of a T-SQL type as they stand, with nothing to convert."""
+    return oid in _OIDS[sql.kind]
+
+
+def goes_into(sent: SqlType, column: SqlType) -> bool:
+    """Return whether values that a client sends stand in PostgreSQL as those of a column do.
+
+    Text that is not sent as UTF-16 may be of any code page or none, which `texts` looks into.
+    """
+    looked_into = FORMS[sent.kind] is Form.SAME and sent.kind not in BINARIES
+    return not looked_into and _OIDS[sent.kind] == _OIDS[column.kind]
+
+
+def compiled(walk: Callable[..., Any], parts: Iterable[Callable[..., Any]]) -> Callable[..., Any]:
+    """Return a function compiled, with those that it calls.
+
+    All must be of one file: what was compiled is kept until the file of the first is another.
+    """
+    # It is imported when the first rows come, because that takes longer than the server takes to start.
+    from numba import njit
+    from numba.extending import register_jitable
+
+    for part in parts:
+        register_jitable(part)
+    made: Callable[..., Any] = njit(nogil=True, cache=True)(walk)
+    return made
