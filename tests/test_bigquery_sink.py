@@ -32,7 +32,7 @@ from matrix_defs.run_modes import RunSettings
 from matrix_defs.runner import run_case
 from matrix_defs.systems import SourceKind, System
 from matrix_defs.workload import WorkloadSpec, build_workload
-from resources.bigquery.dialect import STAGING_LIFE, BigQueryDialect
+from resources.bigquery.dialect import STAGING_HOURS, BigQueryDialect
 from resources.bigquery.sink import BigQuerySink
 from resources.endpoints.endpoint import Endpoint
 from resources.plan_check import SqlPlanner
@@ -247,8 +247,9 @@ def test_staging_expires_by_itself_where_the_load_that_made_it_has_died(sink: Bi
         sink.execute(statement.text)
     staged = sink._session.client.get_table(f"{NAMESPACE}.t__staged")
     # The emulator keeps no expiry; that the statement sets one is all that can be seen.
-    assert staged.expires in (None, born.loaded_at + STAGING_LIFE)
-    assert f"expiration_timestamp = {sink.dialect.literal(born.loaded_at + timedelta(days=1))}" in made[0].text
+    latest = datetime.now(UTC) + timedelta(hours=STAGING_HOURS)
+    assert staged.expires is None or born.loaded_at < staged.expires <= latest
+    assert "expiration_timestamp = TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL 24 HOUR)" in made[0].text
     sink.load(target(), load(1), batch((1, DAY, "a")), APPEND)
     assert (rows(sink), sink.leftovers(target())) == ([(1, "a")], [])
 

@@ -170,11 +170,11 @@ class TestBigQuery:
         assert "DELETE FROM `s`.`t`" in script
         assert "INSERT INTO `s`.`_matrix_state`" in script
 
-    def test_staging_expires_a_day_after_the_load(self) -> None:
+    def test_staging_expires_a_day_after_it_was_made_by_the_clock_of_the_service(self) -> None:
         plan = plan_of(Step.DELETE_ABSENT_KEYS)
         for statement in (*BIGQUERY.create_staging(plan), *BIGQUERY.create_keys(plan)):
             assert statement.text.endswith(
-                " OPTIONS (expiration_timestamp = TIMESTAMP '2026-03-02 12:30:00.000001+00:00')"
+                " OPTIONS (expiration_timestamp = TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL 24 HOUR))"
             )
 
     @pytest.mark.parametrize("name", ["a`b", "a\\b"])

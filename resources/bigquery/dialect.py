@@ -8,7 +8,7 @@ transaction: what it reads is one snapshot and its own changes
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from itertools import groupby
 from typing import ClassVar
 
@@ -19,7 +19,7 @@ from resources.bigquery.types import TYPES
 from resources.sql import Dialect
 from resources.sql_plan import Plan, Statement, Tally
 
-STAGING_LIFE = timedelta(days=1)
+STAGING_HOURS = 24
 """After that BigQuery drops a staging table itself, should the load that made it have died."""
 
 FILLED = "filled"
@@ -91,8 +91,11 @@ class BigQueryDialect(Dialect):
         return (self.storage(plan.target) if plan.target.partitioned else "") + self.keys_storage(plan)
 
     def keys_storage(self, plan: Plan) -> str:
-        """Return what follows the columns of the key list: when it expires."""
-        return f" OPTIONS (expiration_timestamp = {self.literal(plan.load.loaded_at + STAGING_LIFE)})"
+        """Return what follows the columns of the key list: when it expires, by the service's own clock.
+
+        As dbt has it: https://docs.getdbt.com/reference/resource-configs/bigquery-configs#controlling-table-expiration
+        """
+        return f" OPTIONS (expiration_timestamp = TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL {STAGING_HOURS} HOUR))"
 
     # ------------------------------------------------------------------ building blocks of the steps
 

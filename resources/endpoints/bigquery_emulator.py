@@ -9,15 +9,22 @@ import json
 import re
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import sqlglot
+from bqemulator.catalog import ddl_sync
 from bqemulator.config import PersistenceMode, Settings
-from bqemulator.domain.errors import InvalidQueryError
+from bqemulator.domain.errors import DomainError, InvalidQueryError
+from bqemulator.domain.result import Ok
 from bqemulator.grpc_api import read_servicer
 from bqemulator.jobs import executor
+from bqemulator.scripting import interpreter
+from bqemulator.sql import inner_query, table_rewriter
+from bqemulator.sql.rewriter import row_access_filter
 from bqemulator.sql.translator import SQLTranslator
 from bqemulator.storage.engine import DuckDBEngine
 from bqemulator.streaming import read_session
@@ -28,8 +35,12 @@ MEMORY = "512MB"
 """Tables beyond it go to files of the folder."""
 RESULTS_KEPT = 8
 """Results of the jobs and read sessions made last; the emulator itself would keep them all until it ends."""
-TRANSLATIONS_KEPT = 256
-"""Statements of the cases under way; one of a wide table is some ten thousand characters long."""
+TRANSLATIONS_KEPT = 512
+"""What is said to all strategies' tables; one statement to a wide table is some ten thousand characters long."""
+TREES_KEPT = 64
+"""Statements of the cases under way."""
+_DATASET = re.compile(r"\bm_[0-9a-f]{12}_\w+")
+_ANY_DATASET = "m_any_case"
 _OF_A_TRANSACTION = re.compile(r"\s*(BEGIN|START|COMMIT|END|ROLLBACK)\b", re.IGNORECASE)
 
 
@@ -66,10 +77,8 @@ def _set_up(folder: Path) -> None:
     DuckDBEngine._load_spatial = lambda engine: None
     # Time travel copies every table after every change.
     SnapshotManager.capture = lambda *_, **__: None
-    from bqemulator.sql import inner_query
-
     inner_query.build_catalog_schema = lambda *_, **__: {}
-    _remember_translations()
+    _parse_once()
     own_rows = read_servicer.BigQueryReadHandler._handle_read_rows
 
     def read_rows(handler: Any, request: bytes, context: Any) -> Iterator[bytes]:
@@ -83,21 +92,51 @@ def _set_up(folder: Path) -> None:
     executor.JOB_RESULTS, executor.JOB_SCHEMAS, read_session._SESSIONS = _Latest(), _Latest(), _Latest()
 
 
-def _remember_translations() -> None:
-    """Translate a text once: a case says the same at every load, and parsing took half of the emulator's time.
+def _parse_once() -> None:
+    """Parse and translate a text once: parsing it some ten times for each statement took most of the emulator's time.
 
-    Only the text and who asks decide on a translation, since no catalog is looked at.
+    A translation depends on the text and who asks alone, since no catalog is looked at.
     """
-    from bqemulator.scripting import interpreter
-    from bqemulator.sql import table_rewriter
+    translator, own_translate = SQLTranslator(), SQLTranslator.translate
+    translated = _for_any_dataset(lambda text, caller: own_translate(translator, text, caller=caller).unwrap())
 
-    translator = SQLTranslator()
-    own = translator.translate
-    translated = lru_cache(TRANSLATIONS_KEPT)(lambda text, caller: own(text, caller=caller))
-    SQLTranslator.translate = lambda _, text, *, caller=None, **__: translated(text, caller)
-    rewritten = lru_cache(TRANSLATIONS_KEPT)(table_rewriter.rewrite_table_refs)
+    def translate(self: SQLTranslator, text: str, *, caller: Any = None, **__: Any) -> Any:
+        try:
+            return Ok(translated(text, caller))
+        except DomainError:
+            return own_translate(self, text, caller=caller)  # for an error that names the dataset
+
+    SQLTranslator.translate = translate
+    rewritten = _for_any_dataset(table_rewriter.rewrite_table_refs)
     for module in (table_rewriter, executor, interpreter):
         module.rewrite_table_refs = rewritten
+    parsed = lru_cache(TREES_KEPT)(sqlglot.parse_one)
+    ddl_sync.sqlglot = SimpleNamespace(parse_one=parsed, errors=sqlglot.errors)  # it looks at trees and leaves them be
+    row_access_filter.sqlglot = SimpleNamespace(parse_one=lambda *text, **read: parsed(*text, **read).copy())
+    interpreter._is_row_producing = lru_cache(TREES_KEPT)(interpreter._is_row_producing)
+    interpreter._dml_targets = lru_cache(TREES_KEPT)(interpreter._dml_targets)
+    own_variables = interpreter._rewrite_vars_to_params
+
+    def variables(text: str, frames: Any) -> tuple[str, list[Any]]:
+        return own_variables(text, frames) if any(name in text for name in frames.all_visible()) else (text, [])
+
+    interpreter._rewrite_vars_to_params = variables
+
+
+def _for_any_dataset(rewrite: Callable[..., str]) -> Callable[..., str]:
+    """Return a rewriting of texts that remembers what it made of a text for the datasets of all cases.
+
+    Cases say the same but for its name, which both texts hold in quotes and which decides on nothing.
+    """
+    remembered = lru_cache(TRANSLATIONS_KEPT)(rewrite)
+
+    def rewritten(text: str, *more: Any) -> str:
+        dataset = _DATASET.search(text)
+        if dataset is None:
+            return remembered(text, *more)
+        return remembered(text.replace(dataset[0], _ANY_DATASET), *more).replace(_ANY_DATASET, dataset[0])
+
+    return rewritten
 
 
 async def _serve(told: Path, ready: str) -> None:
