@@ -120,6 +120,8 @@ class _Play:
         self.judge = Judge(self.strategy, self.source.kind, self.workload, self.target)
         self._held: Held | None = None
         self._reached: Position | None = None
+        self._committed: Position | None = None
+        """The target's position when it was looked at last, after a stage or a load that was to be refused."""
 
     # ------------------------------------------------------------------ the story
 
@@ -156,7 +158,7 @@ class _Play:
 
         Return what is there now; None where the story ends here.
         """
-        position_before = self.sink.position(self.target)
+        position_before = self._committed
         first_load = len(self.loads) + 1
         reports = self._loads(stage)
         rows = self._read_back_refusing_null_key() if stage is Stage.RETURNS else self._read_back(self.target)
@@ -165,7 +167,7 @@ class _Play:
         seen = checks.Seen(rows, self.workload.table, self.key, self.strategy)
         with self.stopwatch("compare"):
             self.judge.rows(stage, before, seen, reports, first_load)
-        committed = self.sink.position(self.target)
+        self._committed = committed = self.sink.position(self.target)
         if committed:
             self.source.release(committed)
         self.judge.position(

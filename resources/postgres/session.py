@@ -6,9 +6,12 @@ It may import the drivers, `types` and the endpoint.
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, lru_cache
+from types import SimpleNamespace
+from typing import Any
 
 import adbc_driver_manager
+import adbc_driver_postgresql
 import psycopg
 import pyarrow as pa
 from adbc_driver_postgresql import dbapi
@@ -24,6 +27,8 @@ DRIVER_ERRORS = (psycopg.Error, adbc_driver_manager.Error, pa.ArrowException, OS
 """What the drivers raise; OSError is what Arrow's C stream makes of an error in the middle of a result."""
 
 CONNECT_SECONDS = 10
+_KEPT: Any = SimpleNamespace(close=lambda: None)
+"""What a connection closes in place of the database that it shares."""
 
 
 class Session:
@@ -45,7 +50,8 @@ class Session:
     def arrow(self) -> dbapi.Connection:
         """The connection for Arrow, in autocommit."""
         try:
-            connection = dbapi.connect(conninfo(self._endpoint, CONNECT_SECONDS), autocommit=True)
+            database = _arrow_database(conninfo(self._endpoint, CONNECT_SECONDS))
+            connection = dbapi.Connection(_KEPT, adbc_driver_manager.AdbcConnection(database), autocommit=True)
         except adbc_driver_manager.Error as error:
             raise refused(self._endpoint, error) from None
         if self._limits:
@@ -104,6 +110,15 @@ class Session:
             for batch in cursor.fetch_record_batch():
                 if batch.num_rows:
                     yield from_driver(batch, columns)
+
+
+@lru_cache(8)
+def _arrow_database(words: str) -> adbc_driver_manager.AdbcDatabase:
+    """Return what ADBC knows of a server. It reads the whole catalog of types first, which takes eight times as long
+    as a connection does, so one is kept for all connections by the same words.
+    """
+    database: adbc_driver_manager.AdbcDatabase = adbc_driver_postgresql.connect(words)
+    return database
 
 
 def explain(error: BaseException) -> str:
