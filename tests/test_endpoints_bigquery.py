@@ -269,14 +269,14 @@ REMEMBERED = f"""if True:
     from bqemulator.row_access.identity import CallerIdentity
     from bqemulator.scripting import interpreter
     from bqemulator.sql import translator
-    plain = translator.SQLTranslator().translate
+    plain = translator.SQLTranslator.translate
     texts = ["SELECT SAFE_DIVIDE(a, b) FROM d.t", "SELECT SESSION_USER()", "CREATE TABLE d.t (a STRING NOT NULL)"]
     callers = [CallerIdentity("user:a@b.c"), CallerIdentity("user:d@e.f")]
-    own = [plain(text, caller=caller).unwrap() for text in texts for caller in callers]
+    own = [plain(translator.SQLTranslator(), text, caller=caller).unwrap() for text in texts for caller in callers]
     parsed = []
     parse = translator.sqlglot.transpile
     translator.sqlglot.transpile = lambda text, **kw: parsed.append(text) or parse(text, **kw)
-    emulator._remember_translations()
+    emulator._translate_once()
     for _ in range(3):
         # each script has a translator of its own
         translate = translator.SQLTranslator().translate
@@ -287,9 +287,45 @@ REMEMBERED = f"""if True:
     assert [tables("SELECT 1 FROM d.t", project) for project in ("p", "q", "p")] == [
         'SELECT 1 FROM "p__d"."t"', 'SELECT 1 FROM "q__d"."t"', 'SELECT 1 FROM "p__d"."t"'
     ]
+    parsed.clear()
+    cases = ["m_00000000000a_postgres_to_bigquery__cdc", "m_00000000000b_postgres_to_bigquery__scd2"]
+    said = ["SELECT a FROM `%s`.`t` WHERE b = '%s'" % (case, case) for case in cases]
+    assert [translate(text, caller=callers[0]).unwrap() for text in said] == [
+        plain(translator.SQLTranslator(), text, caller=callers[0]).unwrap() for text in said
+    ]
+    assert len(parsed) == 3, parsed
+    wrong = translate("SELECT ( FROM `%s`.`t`" % cases[0], caller=callers[0])
+    assert wrong.is_err() and emulator._ANY_DATASET not in str(wrong.error), wrong
 """
 
 
 def test_a_statement_is_translated_once_for_each_who_says_it_and_as_it_would_be_anyway() -> None:
     done = subprocess.run([sys.executable, "-c", REMEMBERED], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_is_said_of_one_cases_dataset_is_not_answered_from_anothers(session: Session) -> None:
+    names = [f"m_00000000000{place}_postgres_to_bigquery__cdc" for place in range(3)]
+    for place, name in enumerate(names):
+        session.run(f"CREATE SCHEMA `{name}`; CREATE TABLE `{name}`.`t` (`k` INT64 NOT NULL);")
+        session.run(f"INSERT INTO `{name}`.`t` VALUES ({place}); INSERT INTO `{name}`.`t` VALUES ({place});")
+    for _ in range(2):
+        for place, name in enumerate(names):
+            assert session.run(f"SELECT SUM(`k`) AS s FROM `{name}`.`t`") == {"s": 2 * place}
+    assert [session.tables(name) for name in names] == [["t"]] * 3
+    for name in names:
+        session.run(f"DROP SCHEMA `{name}` CASCADE")
+
+
+def test_row_access_policies_hold_while_they_are_there_however_often_the_same_was_asked(session: Session) -> None:
+    session.run("CREATE SCHEMA `seen`")
+    for name in ("t", "u"):
+        session.run(f"CREATE TABLE `seen`.`{name}` (`k` INT64); INSERT INTO `seen`.`{name}` VALUES (1), (2);")
+    asked = "SELECT (SELECT COUNT(*) FROM `seen`.`t`) AS t, (SELECT COUNT(*) FROM `seen`.`u`) AS u"
+    assert session.run(asked) == {"t": 2, "u": 2}
+    for name in ("t", "u"):
+        session.run(f"CREATE ROW ACCESS POLICY p ON `seen`.`{name}` GRANT TO ('allUsers') FILTER USING (k > 1)")
+    assert [session.run(asked), session.run(asked)] == [{"t": 1, "u": 1}] * 2
+    session.run("DROP ROW ACCESS POLICY p ON `seen`.`t`")
+    assert [session.run(asked), session.run(asked)] == [{"t": 2, "u": 1}] * 2
+    session.run("DROP SCHEMA `seen` CASCADE")

@@ -22,7 +22,7 @@ from bqemulator.domain.errors import DomainError, InvalidQueryError
 from bqemulator.domain.result import Ok
 from bqemulator.grpc_api import read_servicer
 from bqemulator.jobs import executor
-from bqemulator.scripting import interpreter
+from bqemulator.scripting import interpreter, parser
 from bqemulator.sql import inner_query, table_rewriter
 from bqemulator.sql.rewriter import row_access_filter
 from bqemulator.sql.translator import SQLTranslator
@@ -39,6 +39,8 @@ TRANSLATIONS_KEPT = 512
 """What is said to all strategies' tables; one statement to a wide table is some ten thousand characters long."""
 TREES_KEPT = 64
 """Statements of the cases under way."""
+_NO_CHANGE = re.compile(r"\s*(BEGIN|CREATE|DECLARE|DROP|SELECT)\b", re.IGNORECASE)
+"""What begins no statement that changes rows; a script is none, to the emulator's own look either."""
 _DATASET = re.compile(r"\bm_[0-9a-f]{12}_\w+")
 _ANY_DATASET = "m_any_case"
 _OF_A_TRANSACTION = re.compile(r"\s*(BEGIN|START|COMMIT|END|ROLLBACK)\b", re.IGNORECASE)
@@ -78,7 +80,9 @@ def _set_up(folder: Path) -> None:
     # Time travel copies every table after every change.
     SnapshotManager.capture = lambda *_, **__: None
     inner_query.build_catalog_schema = lambda *_, **__: {}
+    _translate_once()
     _parse_once()
+    _parse_less()
     own_rows = read_servicer.BigQueryReadHandler._handle_read_rows
 
     def read_rows(handler: Any, request: bytes, context: Any) -> Iterator[bytes]:
@@ -92,10 +96,10 @@ def _set_up(folder: Path) -> None:
     executor.JOB_RESULTS, executor.JOB_SCHEMAS, read_session._SESSIONS = _Latest(), _Latest(), _Latest()
 
 
-def _parse_once() -> None:
-    """Parse and translate a text once: parsing it some ten times for each statement took most of the emulator's time.
+def _translate_once() -> None:
+    """Remember translations, which took half of the emulator's time.
 
-    A translation depends on the text and who asks alone, since no catalog is looked at.
+    They depend on the text and who asks alone, since no catalog is looked at.
     """
     translator, own_translate = SQLTranslator(), SQLTranslator.translate
     translated = _for_any_dataset(lambda text, caller: own_translate(translator, text, caller=caller).unwrap())
@@ -110,17 +114,49 @@ def _parse_once() -> None:
     rewritten = _for_any_dataset(table_rewriter.rewrite_table_refs)
     for module in (table_rewriter, executor, interpreter):
         module.rewrite_table_refs = rewritten
+
+
+def _parse_once() -> None:
+    """Remember the trees of texts: each statement was parsed some ten times, to be looked at and left as it is."""
     parsed = lru_cache(TREES_KEPT)(sqlglot.parse_one)
-    ddl_sync.sqlglot = SimpleNamespace(parse_one=parsed, errors=sqlglot.errors)  # it looks at trees and leaves them be
-    row_access_filter.sqlglot = SimpleNamespace(parse_one=lambda *text, **read: parsed(*text, **read).copy())
+    for module in (ddl_sync, row_access_filter):
+        module.sqlglot = SimpleNamespace(parse_one=parsed, errors=sqlglot.errors)
+    own_rewrite = row_access_filter._Rewriter.rewrite_tree
+
+    def rewrite_tree(self: Any, tree: Any, *, depth: int) -> Any:
+        changed = True
+        try:
+            changed = own_rewrite(self, tree, depth=depth)
+        finally:
+            if changed:  # a tree is no longer that of its text
+                parsed.cache_clear()
+        return changed
+
+    row_access_filter._Rewriter.rewrite_tree = rewrite_tree
+    parser.tokenize = lru_cache(RESULTS_KEPT)(parser.tokenize)
     interpreter._is_row_producing = lru_cache(TREES_KEPT)(interpreter._is_row_producing)
     interpreter._dml_targets = lru_cache(TREES_KEPT)(interpreter._dml_targets)
+
+
+def _parse_less() -> None:
+    """Do not parse what can be told from the text."""
     own_variables = interpreter._rewrite_vars_to_params
 
     def variables(text: str, frames: Any) -> tuple[str, list[Any]]:
         return own_variables(text, frames) if any(name in text for name in frames.all_visible()) else (text, [])
 
     interpreter._rewrite_vars_to_params = variables
+    own_refusal, own_capture = executor._reject_dml_on_immutable, executor._capture_dml_snapshots
+
+    def refusal(project: str, text: str, context: Any) -> None:
+        if not _NO_CHANGE.match(text):
+            own_refusal(project, text, context)
+
+    async def capture(project: str, text: str, context: Any) -> None:
+        if not _NO_CHANGE.match(text):
+            await own_capture(project, text, context)
+
+    executor._reject_dml_on_immutable, executor._capture_dml_snapshots = refusal, capture
 
 
 def _for_any_dataset(rewrite: Callable[..., str]) -> Callable[..., str]:
