@@ -1,7 +1,7 @@
 """T-SQL executed on a PostgreSQL server: one database there for each database of SQL Server.
 
-Here lives how databases are made and logins checked; sessions live in `postgres_session`. It may
-import them, `tsql`, the endpoint and psycopg.
+Here lives what every database has and how logins are checked; sessions live in `postgres_session`. It may import
+them, `postgres_databases`, `tsql`, the endpoint and psycopg.
 """
 
 import hmac
@@ -16,23 +16,11 @@ from psycopg import sql
 from resources.endpoints.endpoint import Endpoint
 from resources.endpoints.mssql_emulator.engine import Kind, SqlError, SqlType
 from resources.endpoints.mssql_emulator.postgres_connection import Database
+from resources.endpoints.mssql_emulator.postgres_databases import DEFAULT_DATABASE, PREFIX, connect, make
 from resources.endpoints.mssql_emulator.postgres_session import PostgresSession
 from resources.endpoints.mssql_emulator.tsql.types import FIXED, domain_definition, type_name
 
 _SCRIPTS = ("library.sql", "change_tracking.sql", "catalog_views.sql")
-_OPTIONS = {
-    "search_path": "tsql",
-    "timezone": "UTC",
-    "datestyle": "ISO,MDY",
-    "intervalstyle": "postgres",
-    "bytea_output": "hex",
-    "extra_float_digits": "1",
-    "client_encoding": "UTF8",
-    "standard_conforming_strings": "on",
-    "client_min_messages": "error",
-    "default_transaction_isolation": "read\\ committed",
-}
-DEFAULT_DATABASE = "master"
 _OF_VIEWS = (
     *(SqlType(Kind.CHAR, length) for length in (1, 2)),
     *(SqlType(Kind.VARCHAR, length) for length in (2, 3, 7, 10, 11)),
@@ -49,7 +37,7 @@ class PostgresEngine:
         user: str,
         password: str,
         databases: Iterable[str] = (),
-        prefix: str = "tsql_",
+        prefix: str = PREFIX,
     ) -> None:
         """Make the databases, besides `master`; those that are there are used as they are.
 
@@ -65,7 +53,6 @@ class PostgresEngine:
         self._domains: dict[str, set[str]] = {}
         self._databases: dict[str, Database] = {}
         self._in_making: set[str] = set()
-        # Beside one another: the server copies some three hundred files for each.
         with ThreadPoolExecutor() as pool:
             list(pool.map(self.create_database, (DEFAULT_DATABASE, *databases)))
 
@@ -110,7 +97,7 @@ class PostgresEngine:
             self._databases.clear()
         for session in sessions:
             session.close()
-        with self._connect(self._endpoint.database or "postgres", "") as connection:
+        with self._connect("", "") as connection:
             for name in reversed(made):
                 connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
@@ -119,34 +106,20 @@ class PostgresEngine:
             self._sessions.discard(session)
 
     def _connect(self, database: str, shown: str) -> psycopg.Connection:
-        endpoint = self._endpoint
-        options = " ".join(f"-c {name}={value}" for name, value in _OPTIONS.items())
-        escaped = shown.replace("\\", "\\\\").replace(" ", "\\ ")
-        connection = psycopg.connect(
-            host=endpoint.host,
-            port=endpoint.port,
-            user=endpoint.user,
-            password=endpoint.password,
-            dbname=database,
-            sslmode=endpoint.options.get("sslmode", "prefer"),
-            application_name="mssql-emulator",
-            connect_timeout=10,
-            autocommit=True,
-            options=options + (f" -c tsql.database={escaped}" if shown else ""),
-        )
-        connection.prepare_threshold = 3
-        return connection
+        return connect(self._endpoint, database, shown)
 
     # ------------------------------------------------------------------ databases
 
     def _made_now(self, database: str) -> bool:
-        """Make a database in PostgreSQL and load what every one has; tell whether it was not there."""
-        with self._connect(self._endpoint.database or "postgres", "") as connection:
-            if connection.execute("SELECT FROM pg_database WHERE datname = %s", (database,)).fetchone():
-                return False
-            connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(database)))
+        """Make a database in PostgreSQL, where it is not there, and load what every one has, where that is not there.
+
+        Tell whether the database was not there.
+        """
+        new = make(self._endpoint, database)
         folder = Path(__file__).parent
         with self._connect(database, "") as connection, connection.transaction():
+            if connection.execute("SELECT to_regclass('tsql.settings')").fetchone() != (None,):
+                return new
             library, *rest = _SCRIPTS
             connection.execute((folder / library).read_bytes())
             connection.execute(";".join(domain_definition(type_) for type_ in (*FIXED, *_OF_VIEWS)).encode())
@@ -154,7 +127,7 @@ class PostgresEngine:
                 connection.execute((folder / script).read_bytes())
             prefix = sql.Literal(self._prefix)
             connection.execute(sql.SQL("INSERT INTO tsql.settings VALUES ('prefix', {})").format(prefix))
-        return True
+        return new
 
     def _ensure(self, database: str, types: set[SqlType]) -> None:
         """Make the domains of these types, in a transaction of their own: another session may need them at once."""

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from importlib.abc import MetaPathFinder
 from pathlib import Path
 
@@ -29,11 +30,17 @@ def serve(ready: str) -> None:
     """Serve for ever what the environment describes. Once the port is open, `ready` is printed, and the port."""
     from matrix_defs.systems import System
     from resources.endpoints.endpoint import Endpoint
-    from resources.endpoints.mssql_emulator.postgres_engine import PostgresEngine
-    from resources.endpoints.mssql_emulator.server import TdsServer
+    from resources.endpoints.mssql_emulator.postgres_databases import DEFAULT_DATABASE, PREFIX, make_all
 
     postgres = Endpoint(System.POSTGRES, "embedded", "PostgreSQL", "", **json.loads(os.environ.pop("MATRIX_ENGINE")))
     login = json.loads(os.environ.pop("MATRIX_LOGIN"))
+    with ThreadPoolExecutor() as pool:
+        # It takes PostgreSQL as long as the imports take here.
+        made = pool.submit(make_all, postgres, [PREFIX + name for name in (DEFAULT_DATABASE, login["database"])])
+        from resources.endpoints.mssql_emulator.postgres_engine import PostgresEngine
+        from resources.endpoints.mssql_emulator.server import TdsServer
+
+        made.result()
     engine = PostgresEngine(postgres, login["user"], login["password"], [login["database"]])
     server = TdsServer(engine)
     server.start()
