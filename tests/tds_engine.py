@@ -11,9 +11,11 @@ from decimal import Decimal
 
 import pyarrow as pa
 
+from resources.endpoints.mssql_emulator.copy_out import rows_of
 from resources.endpoints.mssql_emulator.declared import type_text
 from resources.endpoints.mssql_emulator.engine import (
     Affected,
+    CopiedRows,
     Kind,
     Message,
     Outcome,
@@ -21,9 +23,12 @@ from resources.endpoints.mssql_emulator.engine import (
     Parameter,
     ResultColumn,
     ResultSet,
+    Rows,
     SqlError,
     SqlType,
 )
+from resources.endpoints.mssql_emulator.scan import decode_rows
+from resources.endpoints.mssql_emulator.types import type_info
 
 USER, PASSWORD, DATABASE = "loader", "Sécret-ß%1", "warehouse"
 
@@ -108,10 +113,19 @@ class MemoryEngine:
             session.close()
 
 
+def _as_arrow(batches: Iterable[Rows], columns: Sequence[ResultColumn]) -> Iterator[pa.RecordBatch]:
+    """Read copied rows as the wire would read them from itself: there is no PostgreSQL here that could."""
+    for batch in batches:
+        if isinstance(batch, CopiedRows):
+            yield from decode_rows([rows_of(batch.data, columns)], columns, [type_info(c.type) for c in columns])
+        else:
+            yield batch
+
+
 class MemorySession:
     """Executes commands: the first word of a text says which."""
 
-    takes_copies = False
+    takes_copies = True
 
     def __init__(self, engine: MemoryEngine) -> None:
         self.engine = engine
@@ -150,10 +164,10 @@ class MemorySession:
                 raise SqlError(207, f"Invalid column name '{name}'.")
         return [known[name] for name in names]
 
-    def bulk_insert(self, table: str, columns: Sequence[ResultColumn], batches: Iterable[pa.RecordBatch]) -> int:
+    def bulk_insert(self, table: str, columns: Sequence[ResultColumn], batches: Iterable[Rows]) -> int:
         target, kept = self.table(table)
         loaded = []
-        for batch in batches:
+        for batch in _as_arrow(batches, columns):
             for column in target:
                 if not column.nullable and batch[column.name].null_count:
                     raise SqlError(515, f"Cannot insert the value NULL into column '{column.name}'.")
