@@ -2,7 +2,7 @@
 
 Here lives the walk over the rows, compiled by numba, and how each form is written; which rows can pass so is said by
 `forms`. It stops before a row that it cannot tell, malformed or merely unusual: that one goes by `scan`, which says
-what is wrong. It may import numba, numpy, `engine`, `forms` and `types`.
+what is wrong. It may import numpy, `compiling`, `engine`, `forms` and `types`.
 
 Sources: MS-TDS 2.2.5.5 and 2.2.7.19 (https://learn.microsoft.com/openspecs/windows_protocols/ms-tds), "Binary Format"
 in https://www.postgresql.org/docs/current/sql-copy.html, numeric_recv and timestamp_recv in PostgreSQL's sources.
@@ -14,22 +14,21 @@ from typing import Any
 
 import numpy as np
 
+from resources.endpoints.mssql_emulator.compiling import compiled
 from resources.endpoints.mssql_emulator.engine import CopiedRows, Kind
-from resources.endpoints.mssql_emulator.forms import FORMS, Form, compiled
+from resources.endpoints.mssql_emulator.forms import (
+    DAY,
+    DAYS_BEFORE_2000,
+    DAYS_OF_1900,
+    FORMS,
+    LAST_DAY,
+    LIMB,
+    TICKS,
+    Form,
+)
 from resources.endpoints.mssql_emulator.types import Framing, TypeInfo
 
-_DAY = 86_400_000_000
-_TICKS = 86_400 * 300
-_DAYS_BEFORE_2000 = 730_119
-"""From 0001-01-01, where date, datetime2 and datetimeoffset begin, to 2000-01-01, where PostgreSQL's begin."""
-_DAYS_OF_1900 = 36_524
-"""From 1900-01-01, where datetime and smalldatetime begin."""
-_LAST_DAY = 3_652_058
-"""9999-12-31, counted from 0001-01-01."""
-_LIMB = 0xFFFFFFFF
 _ROW = 0xD1
-_MARK = 0xFEFF
-"""What clients may put before an XML document."""
 _NOTHING, _ODD = -1, -2
 """In place of a size: of a NULL, and of a value that is not to be told from its bytes."""
 _LONGEST_NUMERIC = 8 + 2 * 12
@@ -70,12 +69,12 @@ def _chunk_bounds(data: bytes, place: int, left: int) -> tuple[int, int, int]:
     if left < 8:
         return place, _ODD, place
     low, high = _number(data, place, 4), _number(data, place + 4, 4)
-    if low == _LIMB and high == _LIMB:
+    if low == LIMB and high == LIMB:
         return place + 8, _NOTHING, place + 8
     if left < 12:
         return place, _ODD, place
     size = _number(data, place + 8, 4)
-    if not (low == size and not high) and not (low == _LIMB - 1 and high == _LIMB):
+    if not (low == size and not high) and not (low == LIMB - 1 and high == LIMB):
         return place, _ODD, place
     if not size:
         return place + 12, 0, place + 12
@@ -142,21 +141,21 @@ def _put_decimal(data: bytes, place: int, size: int, precision: int, scale: int,
 
 def _put_money(data: bytes, place: int, size: int, out: np.ndarray, at: int) -> int:
     low = _number(data, place, 4)
-    high = _LIMB * (low >> 31)
+    high = LIMB * (low >> 31)
     if size == 8:
         low, high = _number(data, place + 4, 4), low
     negative = high >> 31 == 1
     if negative:
-        low = _LIMB - low + 1
-        high = _LIMB - high + (low >> 32)
-        low &= _LIMB
+        low = LIMB - low + 1
+        high = LIMB - high + (low >> 32)
+        low &= LIMB
     return _put_numeric(negative, low, high, 0, 0, 19, 4, out, at)
 
 
 def _clock(data: bytes, place: int, size: int, scale: int) -> int:
     units = _number(data, place, size)
     micros = units // 10 if scale == 7 else units * 10 ** (6 - scale)
-    return micros if micros < _DAY else _ODD
+    return micros if micros < DAY else _ODD
 
 
 def _put_instant(data: bytes, place: int, form: int, scale: int, out: np.ndarray, at: int) -> int:
@@ -164,21 +163,21 @@ def _put_instant(data: bytes, place: int, form: int, scale: int, out: np.ndarray
     if form == Form.DATETIME:
         days, ticks = _number(data, place, 4), _number(data, place + 4, 4)
         days -= (days >> 31) << 32
-        clock = (ticks * 10 + 1) // 3 * 1_000 if ticks < _TICKS else _ODD
-        days -= _DAYS_OF_1900
-        if days > _LAST_DAY - _DAYS_BEFORE_2000 or days < -_DAYS_BEFORE_2000:
+        clock = (ticks * 10 + 1) // 3 * 1_000 if ticks < TICKS else _ODD
+        days -= DAYS_OF_1900
+        if days > LAST_DAY - DAYS_BEFORE_2000 or days < -DAYS_BEFORE_2000:
             return _ODD
     elif form == Form.SMALLDATETIME:
         clock = _number(data, place + 2, 2) * 60_000_000
-        days = _number(data, place, 2) - _DAYS_OF_1900
+        days = _number(data, place, 2) - DAYS_OF_1900
     else:
         size = 3 if scale <= 2 else 4 if scale <= 4 else 5
-        clock, days = _clock(data, place, size, scale), _number(data, place + size, 3) - _DAYS_BEFORE_2000
-        if days > _LAST_DAY - _DAYS_BEFORE_2000:
+        clock, days = _clock(data, place, size, scale), _number(data, place + size, 3) - DAYS_BEFORE_2000
+        if days > LAST_DAY - DAYS_BEFORE_2000:
             return _ODD
-    if clock < 0 or clock >= _DAY:
+    if clock < 0 or clock >= DAY:
         return _ODD
-    _put(days * _DAY + clock, 8, out, at)
+    _put(days * DAY + clock, 8, out, at)
     return 8
 
 
@@ -186,8 +185,8 @@ def _put_moment(data: bytes, place: int, size: int, form: int, scale: int, out: 
     """Write a date, a time or both."""
     if form == Form.DATE:
         days = _number(data, place, 3)
-        _put(days - _DAYS_BEFORE_2000, 4, out, at)
-        return 4 if days <= _LAST_DAY else _ODD
+        _put(days - DAYS_BEFORE_2000, 4, out, at)
+        return 4 if days <= LAST_DAY else _ODD
     if form == Form.TIME:
         clock = _clock(data, place, size, scale)
         _put(clock, 8, out, at)

@@ -1,7 +1,7 @@
 """Rows of PostgreSQL's binary COPY as ROW tokens, without a stop on the way.
 
 Here lives the walk over the rows, compiled by numba, and how each form is written; which rows can pass so is said by
-`forms`, and all others go by `rows`. It may import numba, numpy, `engine`, `forms` and `types`.
+`forms`, and all others go by `rows`. It may import numpy, `compiling`, `engine`, `forms` and `types`.
 
 Sources: MS-TDS 2.2.5.5 and 2.2.7.19 (https://learn.microsoft.com/openspecs/windows_protocols/ms-tds), "Binary Format"
 in https://www.postgresql.org/docs/current/sql-copy.html, numeric_send and timestamp_send in PostgreSQL's sources.
@@ -13,18 +13,20 @@ from typing import Any
 
 import numpy as np
 
+from resources.endpoints.mssql_emulator.compiling import compiled
 from resources.endpoints.mssql_emulator.engine import ResultColumn, SqlError
-from resources.endpoints.mssql_emulator.forms import FORMS, Form, compiled
+from resources.endpoints.mssql_emulator.forms import (
+    DAY,
+    DAYS_BEFORE_2000,
+    DAYS_OF_1900,
+    FORMS,
+    LAST_DAY,
+    LIMB,
+    TICKS,
+    Form,
+)
 from resources.endpoints.mssql_emulator.types import Framing, type_info
 
-DAY = 86_400_000_000
-DAYS_BEFORE_2000 = 730_119
-"""From 0001-01-01, where date, datetime2 and datetimeoffset begin, to 2000-01-01, where PostgreSQL's begin."""
-DAYS_OF_1900 = 36_524
-"""From 1900-01-01, where datetime and smalldatetime begin."""
-LAST_DAY = 3_652_058
-"""9999-12-31, counted from 0001-01-01."""
-LIMB = 0xFFFFFFFF
 _ROW = 0xD1
 _END = 0xFFFF
 _LONGEST_SHORT = 0xFFFE
@@ -113,8 +115,8 @@ def _put_instant(micros: int, form: int, scale: int, width: int, out: np.ndarray
     """Write microseconds since 2000."""
     if form == Form.DATETIME:
         ticks = (micros * 3 + 5_000) // 10_000
-        _put(ticks // 25_920_000 + DAYS_OF_1900, 4, out, at)
-        _put(ticks % 25_920_000, 4, out, at + 4)
+        _put(ticks // TICKS + DAYS_OF_1900, 4, out, at)
+        _put(ticks % TICKS, 4, out, at + 4)
         return True
     days, clock = micros // DAY, micros % DAY
     if form == Form.SMALLDATETIME:

@@ -1,15 +1,26 @@
 """How a value stands in PostgreSQL's binary form and in T-SQL's, by the type: what `copy_out` and `copy_in` go between.
 
-Here live tables and what decides whether rows can pass so; the bytes are made by those two. It may import `engine`,
-`types` and numba.
+Here live tables and what decides whether rows can pass so; the bytes are made by those two. It may import `engine` and
+`types`.
 """
 
-from collections.abc import Callable, Iterable
 from enum import IntEnum
-from typing import Any
 
 from resources.endpoints.mssql_emulator.engine import Kind, SqlType
 from resources.endpoints.mssql_emulator.types import BINARIES, WIDE
+
+DAY = 86_400_000_000
+"""Microseconds."""
+DAYS_BEFORE_2000 = 730_119
+"""From 0001-01-01, where date, datetime2 and datetimeoffset begin, to 2000-01-01, where PostgreSQL's begin."""
+DAYS_OF_1900 = 36_524
+"""From 1900-01-01, where datetime and smalldatetime begin, to 2000-01-01."""
+LAST_DAY = 3_652_058
+"""9999-12-31, counted from 0001-01-01."""
+TICKS = 86_400 * 300
+"""The units of a day of a datetime."""
+LIMB = 0xFFFFFFFF
+"""The highest of the four digits that a decimal of 128 bits is reckoned in."""
 
 
 class Form(IntEnum):
@@ -79,18 +90,3 @@ def goes_into(sent: SqlType, column: SqlType) -> bool:
     """
     looked_into = FORMS[sent.kind] is Form.SAME and sent.kind not in BINARIES
     return not looked_into and _OIDS[sent.kind] == _OIDS[column.kind]
-
-
-def compiled(walk: Callable[..., Any], parts: Iterable[Callable[..., Any]]) -> Callable[..., Any]:
-    """Return a function compiled, with those that it calls.
-
-    All must be of one file: what was compiled is kept until the file of the first is another.
-    """
-    # It is imported when the first rows come, because that takes longer than the server takes to start.
-    from numba import njit
-    from numba.extending import register_jitable
-
-    for part in parts:
-        register_jitable(part)
-    made: Callable[..., Any] = njit(nogil=True, cache=True)(walk)
-    return made

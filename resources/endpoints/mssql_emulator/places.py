@@ -1,7 +1,7 @@
 """Where values stand in the bytes of a request: a row says it value by value, so they are walked one after the other.
 
 Here lives the walk alone: as it stands over the few parameters of a call, and compiled by numba over the rows of a bulk
-load. Columns are taken from the places by `scan`. It may import numba, numpy and `types`.
+load. Columns are taken from the places by `scan`. It may import numpy, `compiling` and `types`.
 
 Source: MS-TDS 2.2.5.2 (https://learn.microsoft.com/openspecs/windows_protocols/ms-tds).
 """
@@ -11,6 +11,7 @@ from functools import cache
 
 import numpy as np
 
+from resources.endpoints.mssql_emulator.compiling import compiled
 from resources.endpoints.mssql_emulator.types import Framing, TypeInfo
 
 NOWHERE = -1
@@ -78,14 +79,7 @@ def _walk(data: bytes, framings: np.ndarray, widths: np.ndarray, found: np.ndarr
 
 @cache
 def _compiled() -> Callable[[bytes, np.ndarray, np.ndarray, np.ndarray], tuple[int, int]]:
-    # It is imported when the first rows come, because that takes longer than the server takes to start.
-    from numba import njit
-    from numba.extending import register_jitable
-
-    for function in (value_end, _chunks_end, _number):
-        register_jitable(function)
-    walk: Callable[[bytes, np.ndarray, np.ndarray, np.ndarray], tuple[int, int]] = njit(nogil=True, cache=True)(_walk)
-    return walk
+    return compiled(_walk, [value_end, _chunks_end, _number])
 
 
 def find_rows(data: bytes, infos: Sequence[TypeInfo]) -> tuple[np.ndarray, int]:
