@@ -91,10 +91,7 @@ class BigQueryDialect(Dialect):
         return (self.storage(plan.target) if plan.target.partitioned else "") + self.keys_storage(plan)
 
     def keys_storage(self, plan: Plan) -> str:
-        """Return what follows the columns of the key list: when it expires, by the service's own clock.
-
-        As dbt has it: https://docs.getdbt.com/reference/resource-configs/bigquery-configs#controlling-table-expiration
-        """
+        """Return what follows the columns of the key list: when it expires, by the service's own clock."""
         return f" OPTIONS (expiration_timestamp = TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL {STAGING_HOURS} HOUR))"
 
     # ------------------------------------------------------------------ building blocks of the steps
