@@ -6,6 +6,7 @@ It may import `resources.endpoints` and `matrix_defs`.
 
 import importlib.util
 import json
+import pickle
 import shlex
 import threading
 from collections.abc import Iterator, Mapping
@@ -51,6 +52,11 @@ def test_a_description_is_json_and_names_engine_version_and_address() -> None:
         "address": "127.0.0.1:5999",
         "lacks": {},
     }
+
+
+def test_an_endpoint_can_be_handed_to_a_process_that_is_spawned() -> None:
+    endpoint = Endpoint(System.KAFKA, "external", "Kafka", "4", options={"bootstrap_servers": "127.0.0.1:1"})
+    assert pickle.loads(pickle.dumps(endpoint)) == endpoint  # its own bytes
 
 
 def test_missing_variables_are_named() -> None:

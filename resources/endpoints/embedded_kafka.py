@@ -1,7 +1,7 @@
 """The local Kafka broker, for this process alone: Tansu, which speaks Kafka's protocol and keeps its log in memory.
 
-Here lives how it is started and what it cannot do; clients are configured in `resources.kafka.client`.
-It may import `matrix_defs` and the standard library.
+Here lives how it is started; what it cannot do is told in `probe`, clients are configured in `resources.kafka.client`.
+It may import `matrix_defs`, its neighbours and the standard library.
 """
 
 import subprocess
@@ -15,11 +15,6 @@ from resources.endpoints import probe, schema_registry
 from resources.endpoints.endpoint import Endpoint, Running
 from resources.endpoints.ports import free_port, serve_on_free_port
 from resources.endpoints.supervised import CommandError, Supervised
-
-LACKS = {
-    "transactions": "readers that ask for committed records get aborted ones too; events are written so that a repeated"
-    " load folds to the same rows"
-}
 
 _READY = "ready in"
 _TAKEN = "in use"
@@ -43,7 +38,6 @@ def start(choose_port: Callable[[], int] = free_port) -> Running:
                 "registry_url": registry.base_url,
                 "transactions": "false",
             },
-            lacks=LACKS,
         )
         running = probe.kafka(endpoint)
     except BaseException as error:

@@ -6,7 +6,6 @@ How a service is started lives in `embedded` and `compose`, how a foreign one is
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, Literal
 
 from matrix_defs.systems import System
@@ -31,11 +30,11 @@ class Endpoint:
     password: str | None = field(default=None, repr=False)
     """Never part of `repr` or `describe`; only drivers may see it."""
     database: str | None = None
-    options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    options: Mapping[str, str] = field(default_factory=dict)
     """What only this system knows: `path` (embedded ClickHouse), `base_url` (REST), `sslmode`, `secure`. No secret."""
     emulator: bool = False
     """The engine imitates the system instead of being it."""
-    lacks: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    lacks: Mapping[str, str] = field(default_factory=dict)
     """What the system has and this engine has not: a type, a statement; and why, or what is done in its place.
 
     Cases do without it and results show it. Only the endpoint's starter or probe says it.

@@ -19,6 +19,11 @@ MSSQL_EMULATORS_LACK = {
     "SWITCH PARTITION": "it is asked of real servers alone; days are replaced by DELETE and INSERT in one transaction"
 }
 
+BROKERS_WITHOUT_TRANSACTIONS_LACK = {
+    "transactions": "readers that ask for committed records get aborted ones too; events are written so that a repeated"
+    " load folds to the same rows"
+}
+
 PARTITION_DECORATORS = "partition decorators"
 BQEMULATOR_LACKS = {
     PARTITION_DECORATORS: "jobs on table$day fail; days are replaced by DELETE and INSERT in one script",
@@ -99,9 +104,10 @@ def clickhouse(endpoint: Endpoint) -> Endpoint:
 
 
 def kafka(endpoint: Endpoint) -> Endpoint:
-    """Return the endpoint once its brokers have told their topics. Raises SystemUnavailableError.
+    """Return the endpoint once its brokers have told their topics, and what they lack. Raises SystemUnavailableError.
 
-    The protocol tells no version, so an engine whose version is not known already has none.
+    The protocol tells no version, so an engine whose version is not known already has none. Whether aborted records
+    are hidden no broker tells either: it is what the endpoint was described with.
     """
     require(endpoint.system, "confluent_kafka")
     from resources.kafka.client import Cluster
@@ -113,7 +119,8 @@ def kafka(endpoint: Endpoint) -> Endpoint:
         raise unavailable(endpoint, str(error)) from None
     finally:
         cluster.close()
-    return replace(endpoint, version=endpoint.version or "unknown")
+    lacks = {} if cluster.transactions else BROKERS_WITHOUT_TRANSACTIONS_LACK
+    return replace(endpoint, version=endpoint.version or "unknown", lacks=lacks)
 
 
 def bigquery(endpoint: Endpoint) -> Endpoint:

@@ -89,9 +89,7 @@ def _json(registry: Registry | None) -> Format:
 
 def _avro(registry: Registry | None) -> Format:
     if registry is None:
-        raise SystemUnavailableError(
-            "kafka: the avro format needs a schema registry; set MATRIX_KAFKA_REGISTRY_URL or use the json format"
-        )
+        raise SystemUnavailableError("kafka: the avro format needs a schema registry")
     from resources.kafka.avro_format import AvroFormat
 
     return AvroFormat(registry)
