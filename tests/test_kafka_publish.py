@@ -15,7 +15,7 @@ from matrix_defs.errors import LoadError, ReadError
 from matrix_defs.systems import System
 from resources.endpoints.endpoint import Endpoint
 from resources.kafka.client import MESSAGE_BYTES, Cluster, settings
-from resources.kafka.publish import Headers, outbox
+from resources.kafka.publish import Headers, Outbox, outbox
 
 NO_HEADERS: list[Headers] = [[]]
 
@@ -85,6 +85,21 @@ def test_an_outbox_that_fails_leaves_nothing_under_way(cluster: Cluster, three: 
     with pytest.raises(ZeroDivisionError):
         fail()
     assert len(three.taken()[0]) == 30_000
+
+
+def test_messages_that_no_report_comes_for_are_an_error_that_names_their_topic(
+    broker: Endpoint, three: Topic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Outbox, "_report", lambda *_: None)
+
+    def send(cluster: Cluster) -> None:
+        with outbox(cluster, LoadError, repr) as box:
+            box.send(three.name, keys(2), [b"v"] * 2, repeat([]))
+            box.settle()
+
+    told = rf"^Kafka, publishing to {three.name}: 2 message\(s\) were not acknowledged for 2.5 s"
+    with connected(broker, patience=0.5) as cluster, pytest.raises(LoadError, match=told):
+        send(cluster)
 
 
 def test_a_broker_that_dies_under_a_full_queue_fails_the_send_with_one_of_its_keys() -> None:

@@ -5,6 +5,7 @@ import `matrix_defs`, confluent-kafka and `client`.
 """
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from time import monotonic
@@ -18,6 +19,9 @@ Headers = list[tuple[str, str]]
 
 _TICK = 0.1
 """Seconds between two looks at whether something is still under way: another thread may have taken its report."""
+
+_LATE = 2
+"""Seconds that the report of a message which expired may come late: the client looks for such once a second."""
 
 _BETWEEN_POLLS = 1_000
 """Messages handed to the producer before the reports that have arrived are looked at."""
@@ -59,7 +63,8 @@ class Outbox:
         self._name_key = name_key
         self._lock = threading.Lock()
         """A report comes in whichever thread polls the producer, which other loads may share."""
-        self._under_way = 0
+        self._under_way: Counter[str] = Counter()
+        """Messages by topic that no report has come for."""
         self._undelivered: tuple[str, bytes, KafkaError] | None = None
 
     @contextmanager
@@ -101,10 +106,11 @@ class Outbox:
         """Wait for every report. Raises for a message that was not delivered, naming its key and the error."""
         self._wait()
         self._refuse_undelivered()
-        if self._under_way:
+        if self._under_way.total():
+            topics = ", ".join(topic for topic, messages in self._under_way.items() if messages)
             raise self._kind(
-                f"Kafka: {self._under_way} message(s) were not acknowledged for"
-                f" {self._patience:g} s{self._last_error.beside}"
+                f"Kafka, publishing to {topics}: {self._under_way.total()} message(s) were not acknowledged for"
+                f" {self._patience + _LATE:g} s{self._last_error.beside}"
             )
 
     def close(self) -> None:
@@ -123,29 +129,30 @@ class Outbox:
 
         Not by `flush`: a fatal error, raised amid it, ends in a SystemError of the next report's callback.
         """
-        deadline = monotonic() + self._patience
-        while self._under_way and monotonic() < deadline:
+        patience = self._patience + _LATE
+        deadline = monotonic() + patience
+        while self._under_way.total() and monotonic() < deadline:
             if self._producer.poll(_TICK):
-                deadline = monotonic() + self._patience
+                deadline = monotonic() + patience
 
     def _produce(self, topic: str, key: bytes, value: bytes | None, headers: Headers) -> None:
         while True:
-            self._count(1)
+            self._count(topic, 1)
             try:
                 self._producer.produce(topic, value, key, headers=headers, on_delivery=self._report)
                 return
             except BufferError:  # the queue is full: it drains, or its messages time out
-                self._count(-1)
+                self._count(topic, -1)
                 self._producer.poll(0.1)
                 self._refuse_undelivered()
             except KafkaException as error:
-                self._count(-1)
+                self._count(topic, -1)
                 self._undelivered = (topic, key, error.args[0])
                 self._refuse_undelivered()
 
-    def _count(self, more: int) -> None:
+    def _count(self, topic: str, more: int) -> None:
         with self._lock:
-            self._under_way += more
+            self._under_way[topic] += more
 
     def _report(self, error: KafkaError | None, message: Message) -> None:
         with self._lock:
@@ -154,7 +161,7 @@ class Outbox:
                 ends[message.partition()] = max(ends.get(message.partition(), 0), message.offset() + 1)
             else:
                 self._undelivered = self._undelivered or (message.topic(), message.key(), error)
-            self._under_way -= 1
+            self._under_way[message.topic()] -= 1
 
     def _refuse_undelivered(self) -> None:
         if self._undelivered:
