@@ -207,6 +207,14 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     ),
     Requirement(
         _KA,
+        "transactions",
+        "a transaction can be written, and readers never see an aborted one (MATRIX_KAFKA_TRANSACTIONS=true)",
+        "allow {user} WRITE and DESCRIBE on transactional ids that begin with m_, or set"
+        " MATRIX_KAFKA_TRANSACTIONS=false",
+        needed_by=_as_sink,
+    ),
+    Requirement(
+        _KA,
         "schema_registry",
         "the Schema Registry answers (MATRIX_KAFKA_MESSAGE_FORMAT=avro)",
         "set MATRIX_KAFKA_REGISTRY_URL, _REGISTRY_USER, _REGISTRY_PASSWORD, or use the json format",

@@ -7,6 +7,7 @@ It may import `resources.endpoints` and `matrix_defs`.
 import importlib.util
 import json
 import pickle
+import re
 import shlex
 import threading
 from collections.abc import Iterator, Mapping
@@ -77,12 +78,38 @@ def test_a_value_outside_its_choices_is_refused_with_the_choices() -> None:
     assert "MATRIX_CLICKHOUSE_SECURE must be one of true, false, not 'yes'" in message
 
 
+KAFKA = {"MATRIX_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}
+SASL = KAFKA | {"MATRIX_KAFKA_SECURITY_PROTOCOL": "SASL_SSL", "MATRIX_KAFKA_SASL_MECHANISM": "PLAIN"}
+LOGIN = SASL | {"MATRIX_KAFKA_USER": "u", "MATRIX_KAFKA_PASSWORD": CANARY}
+
+
+@pytest.mark.parametrize("name", ["SASL_MECHANISM", "USER", "PASSWORD"])
+def test_what_a_login_by_sasl_needs_is_asked_for(name: str) -> None:
+    environ = {variable: value for variable, value in LOGIN.items() if not variable.endswith(name)}
+    assert refusal(System.KAFKA, environ) == f"kafka: set MATRIX_KAFKA_{name} to use an external Kafka"
+
+
+@pytest.mark.parametrize(
+    ("environ", "told"),
+    [
+        (LOGIN | {"MATRIX_KAFKA_SASL_MECHANISM": "FOO"}, "SASL_MECHANISM must be one of PLAIN, .*, not 'FOO'$"),
+        (LOGIN | {"MATRIX_KAFKA_SSL_CA_LOCATION": "/no/ca.pem"}, "SSL_CA_LOCATION names no file: '/no/ca.pem'$"),
+        (KAFKA | {"MATRIX_KAFKA_USER": "u"}, "USER is set, and MATRIX_KAFKA_SECURITY_PROTOCOL=PLAINTEXT has no use"),
+        (KAFKA | {"MATRIX_KAFKA_PASSWORD": CANARY}, "PASSWORD is set, and MATRIX_KAFKA_SECURITY_PROTOCOL=PLAINTEXT "),
+        (LOGIN | {"MATRIX_KAFKA_SSL_CA_LOCATION": __file__}, "the client refuses its settings: .*ssl.ca.location"),
+    ],
+)
+def test_settings_that_reach_no_broker_are_told_by_name(environ: dict[str, str], told: str) -> None:
+    assert re.search(told, refusal(System.KAFKA, environ))
+
+
 @pytest.mark.parametrize("system", list(external.PROBES))
 def test_an_unreachable_service_is_told_by_its_address(system: System) -> None:
     port = free_port()
     place = f"127.0.0.1:{port}"
     fields = {"HOST": "127.0.0.1", "PORT": str(port), "USER": "u", "PASSWORD": CANARY, "BOOTSTRAP_SERVERS": place}
     fields |= {"DATABASE": "d", "PROJECT": "p", "BASE_URL": f"http://{place}"}
+    fields |= {"SECURITY_PROTOCOL": "SASL_PLAINTEXT", "SASL_MECHANISM": "PLAIN"}
     message = refusal(system, {f"MATRIX_{system.upper()}_{name}": value for name, value in fields.items()})
     assert place in message
     assert "refused" in message

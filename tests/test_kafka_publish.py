@@ -6,6 +6,7 @@ It may import `matrix_defs` and `resources`.
 
 from collections.abc import Iterator
 from itertools import repeat
+from typing import Any
 
 import pytest
 from confluent_kafka import KafkaException
@@ -14,6 +15,7 @@ from kafka_local import Broker, Topic, connected, topic
 from matrix_defs.errors import LoadError, ReadError
 from matrix_defs.systems import System
 from resources.endpoints.endpoint import Endpoint
+from resources.kafka import client
 from resources.kafka.client import MESSAGE_BYTES, Cluster, settings
 from resources.kafka.publish import Headers, Outbox, outbox
 
@@ -139,6 +141,19 @@ def test_topics_that_get_no_leader_are_an_error_that_names_them(
 
 def test_deleting_a_topic_that_is_gone_is_no_error(cluster: Cluster) -> None:
     cluster.delete(["m_never.there"])
+
+
+def test_producers_repeat_and_reorder_nothing_and_readers_see_committed_messages_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: dict[str, Any] = {}
+    for kind in ("Producer", "Consumer"):
+        monkeypatch.setattr(client, kind, told.update)
+    cluster = Cluster(Endpoint(System.KAFKA, "external", "Kafka", ""))
+    cluster.producer()
+    cluster.consumer()
+    promised = {"enable.idempotence": True, "acks": "all", "isolation.level": "read_committed"}
+    assert promised.items() <= told.items()
 
 
 def test_settings_of_an_endpoint_reach_the_client_under_its_own_names() -> None:

@@ -9,7 +9,7 @@ from threading import Event, Thread
 from time import monotonic
 
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaError, Message, TopicPartition
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kafka_local import Broker, Topic, connected, fresh_namespace, reaching, topic
@@ -205,6 +205,21 @@ def test_a_broker_that_dies_while_it_is_read_fails_the_read_and_names_what_is_mi
             mortal.kill()
             with pytest.raises(ReadError, match=r"partition\(s\) 0, 1, 2 sent nothing for 2 s.*refused"):
                 list(read)
+
+
+def test_a_user_who_may_read_the_topic_needs_no_right_to_a_group(three: Topic, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetch = BoundedRead._fetch
+    refused = Message(topic="", error=KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED))
+    monkeypatch.setattr(BoundedRead, "_fetch", lambda read: [refused, *fetch(read)])
+    three.put((0, b"k", b"v"))
+    assert three.taken()[0] == [(0, 0, b"v")]
+
+
+def test_what_else_the_client_is_refused_fails_the_read(three: Topic, monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = Message(topic=three.name, error=KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED))
+    monkeypatch.setattr(BoundedRead, "_fetch", lambda _: [refused])
+    with pytest.raises(ReadError, match="TOPIC_AUTHORIZATION_FAILED"):
+        three.taken()
 
 
 def test_a_read_may_be_closed_before_it_began_and_twice(three: Topic) -> None:

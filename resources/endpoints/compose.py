@@ -50,6 +50,7 @@ SETTLED: dict[System, Mapping[str, str]] = {
         "ssl_ca_location": "",
         "ssl_certificate_location": "",
         "ssl_key_location": "",
+        "ssl_endpoint_identification_algorithm": "",
         "transactions": "true",
         "registry_url": f"http://{_HOST}:8081",
         "registry_user": "",

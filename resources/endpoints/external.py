@@ -6,7 +6,8 @@ It may import `matrix_defs` and, through `probe`, the drivers.
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from matrix_defs.errors import SystemUnavailableError
 from matrix_defs.systems import FACTS, System
@@ -28,6 +29,10 @@ class Variable:
     secret: bool = False
     choices: tuple[str, ...] = ()
     """The only values that are taken; empty where any is."""
+    only_with: tuple[str, tuple[str, ...]] | None = None
+    """Another field, and the values of it with which this one is used, and needed if it is required; None: always."""
+    file: bool = False
+    """It is the path of a file, which must be there."""
 
     @property
     def name(self) -> str:
@@ -36,6 +41,8 @@ class Variable:
 
 
 _PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+_SASL = ("security_protocol", ("SASL_PLAINTEXT", "SASL_SSL"))
+_SSL = ("security_protocol", ("SSL", "SASL_SSL"))
 _SSLMODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 VARIABLES: tuple[Variable, ...] = (
@@ -45,7 +52,12 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(System.POSTGRES, "password", "password of the role; unset = none is sent", secret=True),
     Variable(System.POSTGRES, "database", "database that the cases' schemas are made in", default="postgres"),
     Variable(System.POSTGRES, "sslmode", "TLS mode, as libpq names them", default="prefer", choices=_SSLMODES),
-    Variable(System.POSTGRES, "sslrootcert", "file of CA certificates that may sign the server's; verify-* needs it"),
+    Variable(
+        System.POSTGRES,
+        "sslrootcert",
+        "file of CA certificates that may sign the server's; verify-* needs it",
+        file=True,
+    ),
     Variable(System.POSTGRES, "statement_seconds", "longest that the server lets one statement run", default="600"),
     Variable(System.MSSQL, "host", "host name or address", required=True),
     Variable(System.MSSQL, "port", "TCP port", default="1433"),
@@ -74,12 +86,44 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(System.CLICKHOUSE, "statement_seconds", "longest that the server lets one run", default="600"),
     Variable(System.KAFKA, "bootstrap_servers", "host:port of one broker or more, comma list", required=True),
     Variable(System.KAFKA, "security_protocol", "how brokers are spoken to", default="PLAINTEXT", choices=_PROTOCOLS),
-    Variable(System.KAFKA, "sasl_mechanism", "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; needed with SASL"),
-    Variable(System.KAFKA, "user", "SASL user that may create, write, read and delete topics"),
-    Variable(System.KAFKA, "password", "SASL password", secret=True),
-    Variable(System.KAFKA, "ssl_ca_location", "file of CA certificates; unset = those of the machine"),
-    Variable(System.KAFKA, "ssl_certificate_location", "file of the client's certificate"),
-    Variable(System.KAFKA, "ssl_key_location", "file of the client's key"),
+    Variable(
+        System.KAFKA,
+        "sasl_mechanism",
+        "how the user logs in",
+        required=True,
+        choices=("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"),
+        only_with=_SASL,
+    ),
+    Variable(
+        System.KAFKA,
+        "user",
+        "SASL user that may create, write, read and delete topics",
+        required=True,
+        only_with=_SASL,
+    ),
+    Variable(System.KAFKA, "password", "SASL password", required=True, secret=True, only_with=_SASL),
+    Variable(
+        System.KAFKA,
+        "ssl_ca_location",
+        "file of CA certificates; unset = those of the machine",
+        only_with=_SSL,
+        file=True,
+    ),
+    Variable(System.KAFKA, "ssl_certificate_location", "file of the client's certificate", only_with=_SSL, file=True),
+    Variable(
+        System.KAFKA,
+        "ssl_key_location",
+        "file of the client's key, not encrypted",
+        only_with=_SSL,
+        file=True,
+    ),
+    Variable(
+        System.KAFKA,
+        "ssl_endpoint_identification_algorithm",
+        "whether a broker's certificate must name the host",
+        choices=("https", "none"),
+        only_with=_SSL,
+    ),
     Variable(
         System.KAFKA, "transactions", "the brokers hide aborted records", default="true", choices=("true", "false")
     ),
@@ -87,10 +131,12 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(System.KAFKA, "registry_url", "address of the Schema Registry; avro needs one"),
     Variable(System.KAFKA, "registry_user", "user of the Schema Registry"),
     Variable(System.KAFKA, "registry_password", "password of the Schema Registry", secret=True),
-    Variable(System.KAFKA, "registry_ca_location", "file of the Schema Registry's CA certificates"),
+    Variable(System.KAFKA, "registry_ca_location", "file of the Schema Registry's CA certificates", file=True),
     Variable(System.BIGQUERY, "project", "project that holds the datasets and pays", required=True),
     Variable(System.BIGQUERY, "location", "where datasets are made and jobs run, such as EU", default="US"),
-    Variable(System.BIGQUERY, "credentials_file", "path of a service account's key; unset = application default"),
+    Variable(
+        System.BIGQUERY, "credentials_file", "path of a service account's key; unset = application default", file=True
+    ),
     Variable(System.BIGQUERY, "maximum_bytes_billed", "most bytes that one job may bill; 0 = no limit", default="0"),
     Variable(System.BIGQUERY, "base_url", "address of the REST interface", default="https://bigquery.googleapis.com"),
     Variable(System.BIGQUERY, "grpc", "host:port of an emulator's Storage Read interface; unset = Google's"),
@@ -122,19 +168,13 @@ def settings(system: System, environ: Mapping[str, str] = os.environ) -> Endpoin
         raise SystemUnavailableError(f"{system}: an external {label} is not supported in this version")
     variables = [variable for variable in VARIABLES if variable.system is system]
     values = {variable.field: environ.get(variable.name) or variable.default for variable in variables}
-    missing = [variable.name for variable in variables if variable.required and not values[variable.field]]
+    missing = [v.name for v in variables if v.required and not values[v.field] and _is_used(v, values)]
     if missing:
         raise SystemUnavailableError(f"{system}: set {', '.join(missing)} to use an external {label}")
     for variable in variables:
-        if variable.choices and values[variable.field] not in variable.choices:
-            raise SystemUnavailableError(
-                f"{system}: {variable.name} must be one of {', '.join(variable.choices)},"
-                f" not {values[variable.field]!r}"
-            )
-    seconds = values.get("statement_seconds")
-    if seconds is not None and not (seconds.isascii() and seconds.isdigit() and int(seconds)):
-        name = f"MATRIX_{system.value.upper()}_STATEMENT_SECONDS"
-        raise SystemUnavailableError(f"{system}: {name} must be a whole number of seconds, 1 or more, not {seconds!r}")
+        wrong = _what_is_wrong(variable, values)
+        if wrong:
+            raise SystemUnavailableError(f"{system}: {variable.name} {wrong}")
     return Endpoint(
         system=system,
         kind="external",
@@ -153,9 +193,37 @@ def settings(system: System, environ: Mapping[str, str] = os.environ) -> Endpoin
     )
 
 
+def _is_used(variable: Variable, values: Mapping[str, str | None]) -> bool:
+    """Return whether the values of the system's variables leave this one a use."""
+    return variable.only_with is None or values[variable.only_with[0]] in variable.only_with[1]
+
+
+def _what_is_wrong(variable: Variable, values: Mapping[str, str | None]) -> str:
+    """Return what is wrong about a variable's value and how it would be right, to be put behind its name; "" if none.
+
+    Secrets are not repeated.
+    """
+    value = values[variable.field]
+    if not value:
+        return ""
+    if not _is_used(variable, values):
+        assert variable.only_with
+        field, needed = variable.only_with
+        other = replace(variable, field=field).name
+        return f"is set, and {other}={values[field]} has no use for it: unset it, or set {' or '.join(needed)} there"
+    if variable.choices and value not in variable.choices:
+        return f"must be one of {', '.join(variable.choices)}, not {value!r}"
+    if variable.file and not Path(value).is_file():
+        return f"names no file: {value!r}"
+    if variable.field == "statement_seconds" and not (value.isascii() and value.isdigit() and int(value)):
+        return f"must be a whole number of seconds, 1 or more, not {value!r}"
+    return ""
+
+
 def is_named(system: System, environ: Mapping[str, str] = os.environ) -> bool:
     """Return whether any variable that an external service cannot do without is set; the service may be wrong still."""
-    return any(environ.get(variable.name) for variable in VARIABLES if variable.system is system and variable.required)
+    needed = [v.name for v in VARIABLES if v.system is system and v.required and not v.only_with]
+    return any(map(environ.get, needed))
 
 
 def as_variables(endpoints: Iterable[Endpoint]) -> dict[str, str]:

@@ -155,6 +155,7 @@ def unavailable(endpoint: Endpoint, message: str) -> SystemUnavailableError:
     line = next((text.strip() for text in message.splitlines() if text.strip()), "no reason given")
     if endpoint.password:
         line = line.replace(endpoint.password, "***")
+    by = f" as {endpoint.user}" if endpoint.user else ""
     return SystemUnavailableError(
-        f"{endpoint.system}: cannot log in to {endpoint.engine} at {endpoint.address} as {endpoint.user}: {line}"
+        f"{endpoint.system}: cannot log in to {endpoint.engine} at {endpoint.address}{by}: {line}"
     )

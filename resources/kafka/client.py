@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, Literal
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
@@ -29,6 +29,7 @@ _OPTIONS = {
     "ssl_ca_location": "ssl.ca.location",
     "ssl_certificate_location": "ssl.certificate.location",
     "ssl_key_location": "ssl.key.location",
+    "ssl_endpoint_identification_algorithm": "ssl.endpoint.identification.algorithm",
 }
 """Options of an endpoint that librdkafka knows by another name."""
 
@@ -192,8 +193,11 @@ class Cluster:
     # ------------------------------------------------------------------ topics
 
     def check(self) -> None:
-        """Return once the brokers have answered. Raises ReadError."""
-        asker, last_error = self._asking()
+        """Return once the brokers have answered. Raises ReadError, also for settings that the client refuses."""
+        try:
+            asker, last_error = self._asking()
+        except KafkaException as error:
+            raise ReadError(f"the client refuses its settings: {explain(error)}") from error
         try:
             asker.list_topics(timeout=self._connect_seconds)
         except KafkaException as error:
@@ -235,6 +239,14 @@ class Cluster:
             asker.poll(0)
             raise ReadError(f"Kafka, looking for topic {topic}: {explain(error)}{last_error.beside}") from error
         return sorted(found.partitions)
+
+    def identity(self, topic: str) -> str:
+        """Return what tells a topic from one of the same name that is made after it was deleted.
+
+        Brokers before 2.8 give all topics the same.
+        """
+        found = self._administration().describe_topics(TopicCollection([topic]), request_timeout=self._connect_seconds)
+        return str(found[topic].result().topic_id)
 
     def topics(self, namespace: str) -> list[str]:
         """Return the names of the topics of a namespace, sorted; none where there is no such namespace."""

@@ -106,7 +106,7 @@ class BoundedRead:
             keep[here] = self._advance(partition, offsets[here])
         for message in messages:
             if message.error() is not None:
-                self._end_of_file(message)
+                self._take_note(message)
         return list(compress(events, keep))
 
     def _advance(self, partition: int, offsets: np.ndarray) -> np.ndarray:
@@ -134,8 +134,11 @@ class BoundedRead:
         known = self._consumer.get_watermark_offsets(TopicPartition(self._topic, partition), cached=True)
         return known[1] if known else -1
 
-    def _end_of_file(self, message: Message) -> None:
+    def _take_note(self, message: Message) -> None:
+        """Note that a partition has ended. Raises ReadError for what else the client has to say."""
         error, partition = message.error(), message.partition()
+        if error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
+            return  # the client looks for its group's coordinator unasked; nothing here needs one
         if error.code() == KafkaError._AUTO_OFFSET_RESET:
             raise self._lost(partition)
         if error.code() != KafkaError._PARTITION_EOF:

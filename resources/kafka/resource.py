@@ -44,6 +44,9 @@ class KafkaResource(SystemResource):
     ssl_ca_location: str = Field(default="", description="File of the CA certificates that may sign the brokers'.")
     ssl_certificate_location: str = Field(default="", description="File of the client's certificate.")
     ssl_key_location: str = Field(default="", description="File of the client's key.")
+    ssl_endpoint_identification_algorithm: str = Field(
+        default="", description="https or none: whether a broker's certificate must name the host; it must, if empty."
+    )
     transactions: str = Field(
         default="true", description="true where the brokers hide aborted records from readers, as Apache Kafka does."
     )

@@ -44,7 +44,8 @@ from resources.types_table import represent
 class KafkaSource:
     """One topic whose messages are keyed by the table's key: a value is a whole row, a tombstone its delete.
 
-    Present rows are the last ones per key of the whole log. A position is the next offset of every partition.
+    Present rows are the last ones per key of the whole log. A position is the next offset of every partition of this
+    very topic: one that is made anew under the name is another.
     """
 
     kind = SourceKind.LOG
@@ -124,6 +125,7 @@ class KafkaSource:
         raise ReadError(f"Kafka cannot be read by {request.mode}: a log keeps neither transaction ids nor old rows")
 
     def _since(self, position: Position | None, *, with_deletes: bool) -> Batch:
+        topic_id = self._refuse_another_topic(position)
         offsets = position.value["offsets"] if position else {}
         read = self._opened({int(partition): offset for partition, offset in offsets.items()})
         seen = 0
@@ -136,7 +138,7 @@ class KafkaSource:
 
         def end() -> ReadEnd:
             reached = {str(partition): offset for partition, offset in sorted(read.offsets.items())}
-            return ReadEnd(Position({"offsets": reached}) if seen else position)
+            return ReadEnd(Position({"topic_id": topic_id, "offsets": reached}) if seen else position)
 
         schema = self._table.schema
         return Batch(
@@ -145,6 +147,19 @@ class KafkaSource:
             end,
             close=read.close,
         )
+
+    def _refuse_another_topic(self, position: Position | None) -> str:
+        """Return what tells the topic from others of its name. Raises ReadError if the position is of another one.
+
+        Offsets do not show it: a topic that was made anew may have grown past them, and rows would be missed silently.
+        """
+        with explained(ReadError, f"looking for topic {self._topic}"):
+            topic_id = self._cluster.identity(self._topic)
+        if position and position.value["topic_id"] != topic_id:
+            raise ReadError(
+                f"Kafka, reading topic {self._topic}: the topic was made anew since the last read, so load it anew"
+            )
+        return topic_id
 
     def _rows(self, messages: list[Message], *, with_deletes: bool) -> pa.Table:
         refuse_no_key({message.key(): message for message in messages})
