@@ -96,7 +96,7 @@ def test_a_capture_job_that_copies_nothing_is_told_and_not_waited_for_forever(mo
 
 
 def test_changes_that_were_cleaned_up_are_a_gap_that_is_told() -> None:
-    with pytest.raises(ReadError, match="drop the target's position and load anew"):
+    with pytest.raises(ReadError, match="drop the target with its position and load anew"):
         stream(Script(fn_cdc_get_min_lsn=0)).read(Position({"lsn": "0x01"}))
 
 

@@ -257,7 +257,7 @@ class TestChangeTracking:
         start = first(two)
         two.run("UPDATE t SET [note] = N'x' FROM {t} AS t")
         two.run("TRUNCATE TABLE {t}")
-        with pytest.raises(ReadError, match="drop the target's position and load anew") as told:
+        with pytest.raises(ReadError, match="drop the target with its position and load anew") as told:
             changes(two, start)
         assert "\n" not in str(told.value)
 

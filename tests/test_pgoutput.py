@@ -226,7 +226,7 @@ def test_an_unchanged_value_that_is_not_in_the_stream_is_refused_with_its_column
 
 
 def test_a_truncate_is_refused_and_says_what_to_do() -> None:
-    with pytest.raises(ReadError, match=r"orders was truncated.*drop the target's position and load anew"):
+    with pytest.raises(ReadError, match=r"orders was truncated.*drop the target with its position and load anew"):
         decode(Decoder(TABLE, 0), transaction(insert(ONE), TRUNCATE))
 
 

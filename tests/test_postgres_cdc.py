@@ -236,7 +236,7 @@ def test_a_truncate_stops_the_stream_until_the_table_is_loaded_anew(source: Seed
     _, start = first(source)
     source.insert(3, "three")
     source.sql.execute("TRUNCATE orders")
-    with pytest.raises(ReadError, match=r"orders was truncated.*drop the target's position and load anew"):
+    with pytest.raises(ReadError, match=r"orders was truncated.*drop the target with its position and load anew"):
         changes(source, start)
     source.insert(4, "four")
     found, start = first(source)
@@ -291,7 +291,7 @@ def test_without_a_slot_nothing_is_released(source: Seeded) -> None:
 
 def lost(source: Seeded, since: Position) -> str:
     """The one line that a read of a broken slot raises; a first read mends it."""
-    with pytest.raises(ReadError, match="drop the target's position and load anew") as caught:
+    with pytest.raises(ReadError, match="drop the target with its position and load anew") as caught:
         changes(source, since)
     _, start = first(source)
     source.insert(8, "goes on")

@@ -50,7 +50,7 @@ class LogCapture:
         if "lsn" not in position.value:
             raise ReadError(
                 "SQL Server, reading changes: the position is none of change data capture's; set MATRIX_MSSQL_CDC_MODE"
-                " as it was, or drop the target's position and load anew"
+                " as it was, or drop the target with its position and load anew"
             )
         return self._changes(str(position.value["lsn"]))
 
@@ -134,5 +134,5 @@ class LogCapture:
         if not self._session.value(held):
             raise ReadError(
                 f"SQL Server, reading the changes of {self._relation} after {since}: the cleanup job removed them, or"
-                " they are not captured; drop the target's position and load anew"
+                " they are not captured; drop the target with its position and load anew"
             )

@@ -42,7 +42,7 @@ class ChangeTracking:
         if "version" not in position.value:
             raise ReadError(
                 "SQL Server, reading changes: the position is none of Change Tracking's; set MATRIX_MSSQL_CDC_MODE as"
-                " it was, or drop the target's position and load anew"
+                " it was, or drop the target with its position and load anew"
             )
         return self._batch(int(position.value["version"]))
 
@@ -95,5 +95,5 @@ class ChangeTracking:
             return
         raise ReadError(
             f"SQL Server, reading the changes of {self._relation} after version {since}: {what}; "
-            "drop the target's position and load anew"
+            "drop the target with its position and load anew"
         )

@@ -143,7 +143,7 @@ class ChangeStream:
             return
         raise ReadError(
             f"PostgreSQL: replication slot {self._slot} {what}, so changes after {_lsn(since)} are lost; "
-            "drop the target's position and load anew"
+            "drop the target with its position and load anew"
         )
 
     def release(self, position: Position) -> None:

@@ -42,7 +42,7 @@ class Decoder:
         if (kinds == _TRUNCATE).any():
             raise ReadError(
                 f"PostgreSQL: {self._table.name} was truncated, and a change stream cannot say which rows that were; "
-                "drop the target's position and load anew"
+                "drop the target with its position and load anew"
             )
         # Begin: kind, LSN of the commit record. A position is the end of an earlier one, so it lies at or before it.
         begins = np.flatnonzero(kinds == _BEGIN)
