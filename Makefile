@@ -28,6 +28,7 @@ $(STAMP): pyproject.toml constraints.txt
 	fi
 	@$(BIN)/python -c "import pyodbc" 2>/dev/null || { command -v apt-get >/dev/null && { $(AS_ROOT) apt-get update -qq; $(AS_ROOT) apt-get install -qq -y unixodbc; }; } || \
 		echo "SQL Server needs unixODBC, which pip cannot install: apt-get install unixodbc, dnf install unixODBC or brew install unixodbc. All else works without it."
+	@$(BIN)/python -m resources.endpoints.mssql_emulator.compile_ahead
 	@touch $(STAMP)
 
 run: export MATRIX_JOBS := $(MATRIX_JOBS)

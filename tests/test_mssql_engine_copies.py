@@ -10,7 +10,8 @@ import pytest
 from test_mssql_engine_rows import VALUES
 from tsql_local import Client, columns
 
-from resources.endpoints.mssql_emulator import postgres_statements
+from resources.endpoints.mssql_emulator import copy_in, copy_out, places, postgres_statements
+from resources.endpoints.mssql_emulator.compile_ahead import compile_ahead
 from resources.endpoints.mssql_emulator.copy_in import copied_rows
 from resources.endpoints.mssql_emulator.copy_out import rows_of
 from resources.endpoints.mssql_emulator.engine import CopiedRows, ResultColumn, ResultSet, SqlError
@@ -114,3 +115,16 @@ def test_rows_are_counted_however_they_come(wide: tuple) -> None:
     tsql.session.bulk_insert(table, asked, [batch])
     result(tsql, f"SELECT {', '.join(NAMES)} FROM {table}")
     assert tsql.value("SELECT @@ROWCOUNT") == batch.num_rows
+
+
+def test_rows_wait_for_no_compiler_once_it_has_run_ahead(wide: tuple) -> None:
+    tsql, table, asked, batch = wide
+    for module in (copy_in, copy_out, places):
+        module._compiled.cache_clear()
+    compile_ahead()
+    sent = b"".join(encode_rows(batch, asked))
+    infos = [type_info(column.type) for column in asked]
+    places.find_rows(sent, infos)
+    tsql.session.bulk_insert(table, asked, [copy_in.copied_rows(sent, infos)[0]])
+    assert result(tsql, f"SELECT {', '.join(NAMES)} FROM {table}")[2] == {CopiedRows}
+    assert [len(module._compiled().signatures) for module in (copy_in, copy_out, places)] == [1, 1, 1]

@@ -11,13 +11,12 @@ import signal
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from importlib.abc import MetaPathFinder
 from pathlib import Path
 
 _PROJECT = Path(__file__).parents[3]
 
 
-class WithoutPandas(MetaPathFinder):
+class WithoutPandas:
     """Lets no pandas be found: Arrow imports it at its first value, nothing here needs it, and that takes long."""
 
     def find_spec(self, name: str, path: object, target: object = None) -> None:
