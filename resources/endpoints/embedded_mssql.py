@@ -33,7 +33,7 @@ def start() -> Running:
     try:
         supervised = Supervised("matrix-mssql-")
         login = {"user": USER, "password": secrets.token_urlsafe(24), "database": DATABASE}
-        port = _serve(supervised, postgres.endpoint, login)
+        port = serve(supervised, postgres.endpoint, login)
         endpoint = Endpoint(
             System.MSSQL,
             "embedded",
@@ -65,8 +65,11 @@ def start() -> Running:
     return Running(running, stop)
 
 
-def _serve(supervised: Supervised, postgres: Endpoint, login: dict[str, str]) -> int:
-    """Start the emulator and return the port that it took. Passwords travel in the environment, never in arguments."""
+def serve(supervised: Supervised, postgres: Endpoint, login: dict[str, str]) -> int:
+    """Start the emulator on a running PostgreSQL and return the port that it took.
+
+    Passwords travel in the environment, never in arguments.
+    """
     engine = {
         "host": postgres.host,
         "port": postgres.port,

@@ -1,4 +1,4 @@
-"""`python -m tests.bench`: every hop beside the raw limit of the same hop, medians of interleaved rounds in one run.
+"""`python -m tests.bench`: every hop, and a start, beside its raw limit, medians of interleaved rounds in one run.
 
 Here lives measuring and the page docs/benchmarks.md; nothing is asserted, because shared machines are noisy: read the
 ratios, not the seconds. It may import everything.
@@ -18,6 +18,7 @@ from matrix_defs.systems import System
 from matrix_defs.workload import WorkloadSpec, build_workload
 from resources.endpoints.registry import ENDPOINTS
 from resources.registry import RESOURCES
+from tests.bench import starts
 from tests.bench.bigquery_hops import BigQueryHops
 from tests.bench.hops import ClickHouseHops, PostgresHops
 from tests.bench.kafka_hops import KafkaHops
@@ -75,6 +76,19 @@ def table(rows: int, median: Mapping[str, float]) -> list[str]:
     return [*lines, ""]
 
 
+def start_table(median: Mapping[str, float]) -> list[str]:
+    """Return the measured start as lines of a Markdown table."""
+    start, raw = median[starts.START], median[starts.RAW_START]
+    return [
+        "## Start of the local SQL Server, beside a PostgreSQL that runs",
+        "",
+        "| start | seconds | raw limit | seconds | ratio |",
+        "|---|--:|---|--:|--:|",
+        f"| {starts.START} | {start:.3f} | {starts.RAW_START} | {raw:.3f} | {raw / start:.2f} |",
+        "",
+    ]
+
+
 @click.command()
 @click.option("--rows", "sizes", type=int, multiple=True, default=(10_000, 100_000), show_default=True)
 @click.option("--rounds", type=click.IntRange(min=3), default=3, show_default=True)
@@ -95,6 +109,7 @@ def main(sizes: tuple[int, ...], rounds: int, page: Path) -> None:
         "",
     ]
     try:
+        lines += start_table(measure(starts.hops(at[System.POSTGRES]), 2 * rounds))
         for rows in sizes:
             workload = build_workload(WorkloadSpec(rows=rows))
             run = new_run()
