@@ -5,17 +5,20 @@ Each of them makes a table, fills it its own way and reads it back; what is not 
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
+import pandas as pd
 import pytest
 import sqlalchemy as sa
 from mssql_local import local_mssql
+from sqlalchemy.dialects import mssql
 
 from resources.endpoints.endpoint import Endpoint
 from resources.mssql import driver
 
 ROWS = [(1, "é 👍", Decimal("1.2500")), (2, None, Decimal("-0.0001")), (3, "a ", None)]
+SHARES = [(0.1, True), (None, False), (-1e300, None)]
 CONNECTIONS = 200
 
 
@@ -114,6 +117,26 @@ def test_sqlalchemy_creates_reflects_and_queries_a_table(endpoint: Endpoint) -> 
         assert abs((datetime.now(UTC).replace(tzinfo=None) - at).total_seconds()) < 3600
     finally:
         metadata.drop_all(engine)
+        engine.dispose()
+
+
+@pytest.mark.parametrize("fast", [True, False], ids=["fast_executemany", "executemany"])
+def test_pandas_replaces_appends_and_reads_a_table(endpoint: Endpoint, fast: bool) -> None:
+    url = sa.URL.create("mssql+pyodbc", query={"odbc_connect": driver.odbc_settings(endpoint)})
+    engine = sa.create_engine(url, fast_executemany=fast)
+    more = [(datetime(2026, 3, 29, 2, 30, 0, 123456), date(2026, 3, 29), share, ok) for share, ok in SHARES]
+    rows = [(*row, *rest) for row, rest in zip(ROWS, more, strict=True)]
+    frame = pd.DataFrame(rows, columns=["id", "name", "n", "at", "day", "share", "ok"])
+    types = {"name": sa.Unicode(20), "n": sa.Numeric(18, 4), "at": mssql.DATETIME2(6), "ok": mssql.BIT}
+    try:
+        for how, copies in (("replace", 1), ("append", 2), ("replace", 1)):
+            frame.to_sql("framed", engine, schema="dbo", if_exists=how, index=False, dtype=types)
+            found = pd.read_sql_query("SELECT * FROM dbo.framed ORDER BY id", engine, coerce_float=False)
+            cells = found.astype(object).where(found.notna(), None)
+            assert list(cells.itertuples(index=False, name=None)) == [row for row in rows for _ in range(copies)]
+    finally:
+        with engine.begin() as connection:
+            connection.exec_driver_sql("DROP TABLE IF EXISTS dbo.framed")
         engine.dispose()
 
 
