@@ -11,6 +11,7 @@ from pathlib import Path
 
 import google.api_core.retry.retry_base
 import google.api_core.retry.retry_unary
+import google.cloud.bigquery.job.query
 import google.resumable_media.requests._request_helpers
 import pytest
 from bigquery_recorder import LOCATION, PROJECT, Recorder, recording, service_account
@@ -23,6 +24,7 @@ from resources.endpoints.endpoint import Endpoint
 _SLEEPERS = (
     google.api_core.retry.retry_base,
     google.api_core.retry.retry_unary,
+    google.cloud.bigquery.job.query,
     google.resumable_media.requests._request_helpers,
 )
 

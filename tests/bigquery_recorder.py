@@ -10,14 +10,14 @@ import re
 import ssl
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -27,6 +27,7 @@ from cryptography.x509.oid import NameOID
 PROJECT, LOCATION = "acme-test", "EU"
 TOKEN = "canary-t0ken"
 _JOB_ID = re.compile("[0-9a-f-]{36}")
+_NAME = re.compile("(?<=/datasets/)[^/]+")
 _API = f"/bigquery/v2/projects/{PROJECT}"
 
 Answer = tuple[int, Any]
@@ -39,13 +40,14 @@ class Asked:
 
     method: str
     path: str
+    query: Mapping[str, str]
     body: bytes
     headers: Mapping[str, str]
 
     @property
     def kind(self) -> str:
-        """Method and path without a job's id."""
-        return f"{self.method} {_JOB_ID.sub('*', self.path)}"
+        """Method and path without a job's id or a dataset's name."""
+        return f"{self.method} {_NAME.sub('*', _JOB_ID.sub('*', self.path))}"
 
     @property
     def job_id(self) -> str:
@@ -62,6 +64,17 @@ class Refusal:
     answer: Answer | None
     times: float
     carried_out: bool = False
+    of: str = ""
+    """Only requests about jobs that have this text in their configuration."""
+
+
+@dataclass
+class Failure:
+    """Jobs that have a text in their configuration end by an error, as long as `times` lasts."""
+
+    text: str
+    told: dict[str, str]
+    times: float
 
 
 @dataclass
@@ -72,10 +85,14 @@ class Recorder:
     asked: list[Asked] = field(default_factory=list)
     selects: dict[str, Any] = field(default_factory=dict)
     """What every script's last statement selects: by name an integer, or a list of texts."""
-    fails: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """Reason and message with which a job ends that has this text in its configuration."""
-    polls: int = 0
+    polls: float = 0
     """How often a job says that it is still running."""
+    endless: str | None = None
+    """Jobs that have this text in their configuration never say anything else."""
+    meanwhile: Callable[[Asked], None] = lambda asked: None
+    """What happens between a request and its answer: time may pass."""
+    _failures: list[Failure] = field(default_factory=list)
+    _failed: dict[str, dict[str, str]] = field(default_factory=dict)
     _refusals: list[Refusal] = field(default_factory=list)
     _jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     _uploads: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -85,10 +102,14 @@ class Recorder:
     # ------------------------------------------------------------------ what tests say and ask
 
     def refuse(
-        self, kind: str, status: int, reason: str = "", message: str = "no", times: float = float("inf")
+        self, kind: str, status: int, reason: str = "", message: str = "no", times: float = float("inf"), **more: Any
     ) -> None:
         """Answer requests of this kind by an error."""
-        self._refusals.append(Refusal(kind, _error(status, reason, message), times))
+        self._refusals.append(Refusal(kind, _error(status, reason, message), times, **more))
+
+    def fail(self, text: str, reason: str, message: str, times: float = float("inf")) -> None:
+        """End jobs that have this text in their configuration by an error."""
+        self._failures.append(Failure(text, {"reason": reason, "message": message}, times))
 
     def refuse_token(self, error: str, description: str) -> None:
         """Hand out no token, in OAuth's words."""
@@ -104,9 +125,17 @@ class Recorder:
         """What the jobs of a kind (`query`, `load`, `copy`), or all, were begun with, in order."""
         return [job for job in self._jobs.values() if not kind or kind in job["configuration"]]
 
+    def ids(self, text: str) -> list[str]:
+        """The ids of the jobs that have this text in their configuration, in order."""
+        return [job_id for job_id, job in self._jobs.items() if text in json.dumps(job["configuration"])]
+
     def scripts(self) -> list[str]:
         """The texts of all query jobs, in order."""
         return [job["configuration"]["query"]["query"] for job in self.jobs("query")]
+
+    def cancelled(self) -> list[str]:
+        """The ids of the jobs that were to be cancelled, in order."""
+        return [asked.job_id for asked in self.asked if asked.kind == "POST /jobs/*/cancel"]
 
     def kinds(self) -> Counter[str]:
         """How many requests of each kind there were."""
@@ -118,8 +147,10 @@ class Recorder:
         """Write a request down and return its answer; None ends the connection."""
         with self._lock:
             self.asked.append(asked)
+            self.meanwhile(asked)
             for refusal in self._refusals:
-                if refusal.times and refusal.kind == asked.kind:
+                about = json.dumps(self._jobs.get(asked.job_id))
+                if refusal.times and refusal.kind == asked.kind and refusal.of in about:
                     refusal.times -= 1
                     if refusal.carried_out:
                         self._serve(asked)
@@ -132,6 +163,10 @@ class Recorder:
                 return 200, {"access_token": TOKEN, "expires_in": 3600, "token_type": "Bearer"}
             case "GET /datasets":
                 return 200, {"kind": "bigquery#datasetList"}
+            case "POST /datasets" | "POST /datasets/*/tables":
+                return 200, json.loads(asked.body)
+            case "DELETE /datasets/*":
+                return 200, {}
             case "POST /jobs":
                 return self._begin(json.loads(asked.body))
             case "POST /upload/jobs":
@@ -159,16 +194,20 @@ class Recorder:
         if job_id in self._jobs:
             return _error(409, "duplicate", f"Already Exists: Job {PROJECT}:{LOCATION}.{job_id}")
         self._jobs[job_id] = sent
+        for failure in self._failures:
+            if failure.times and failure.text in json.dumps(sent["configuration"]):
+                failure.times -= 1
+                self._failed[job_id] = failure.told
         return 200, self._job(job_id)
 
     def _job(self, job_id: str) -> dict[str, Any]:
         sent = self._jobs[job_id]
         self._polled[job_id] += 1
-        status: dict[str, Any] = {"state": "DONE" if self._polled[job_id] > self.polls else "RUNNING"}
-        for text, (reason, message) in self.fails.items():
-            if text in json.dumps(sent["configuration"]):
-                told = {"reason": reason, "message": message}
-                status = {"state": "DONE", "errorResult": told, "errors": [told]}
+        endless = self.endless is not None and self.endless in json.dumps(sent["configuration"])
+        running = endless or self._polled[job_id] <= self.polls
+        status: dict[str, Any] = {"state": "RUNNING" if running else "DONE"}
+        if told := self._failed.get(job_id):
+            status = {"state": "DONE", "errorResult": told, "errors": [told]}
         statistics = {"query": {"statementType": "SCRIPT"}} if "query" in sent["configuration"] else {}
         return {**sent, "status": status, "statistics": statistics}
 
@@ -203,9 +242,11 @@ def recording(folder: Path) -> Iterator[Recorder]:
         wbufsize = -1
 
         def serve(self) -> None:
-            path = urlsplit(self.path).path.replace(_API, "")
+            url = urlsplit(self.path)
+            path, query = url.path.replace(_API, ""), dict(parse_qsl(url.query))
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            answer = recorder.answer(Asked(self.command, path, body, {n.lower(): v for n, v in self.headers.items()}))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            answer = recorder.answer(Asked(self.command, path, query, body, headers))
             if answer is None:
                 self.close_connection = True
                 return

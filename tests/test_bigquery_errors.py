@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bigquery_local import APPEND, DAY, NAMESPACE, batch, load, target
+from bigquery_local import APPEND, BY_DAY, DAY, NAMESPACE, batch, load, target
 from bigquery_real import Clock, jumping_clock, reached, real_way
 from bigquery_recorder import PROJECT, TOKEN, Recorder, make_certificate
 
@@ -32,6 +32,28 @@ REFUSALS = {
         "raise MATRIX_BIGQUERY_MAXIMUM_BYTES_BILLED",
     ),
 }
+PASSING = ("rateLimitExceeded", "backendError", "internalError")
+ENDINGS = {
+    "invalid": "change what the service names; if that is no setting of yours, report it",
+    "jobBackendError": OUTAGE,
+    "jobInternalError": OUTAGE,
+    "jobRateLimitExceeded": "run fewer cases at a time",
+    "resourcesExceeded": "load fewer rows at a time",
+    "stopped": "somebody cancelled the job, or it ran out of time: raise MATRIX_BIGQUERY_STATEMENT_SECONDS",
+    "tableUnavailable": OUTAGE,
+    "timeout": "load fewer rows at a time",
+}
+"""What only a job ends by, and what to do about it."""
+
+JOBS = {
+    "CREATE TABLE": "query",
+    "PARQUET": "load",
+    "AS `filled`": "query",
+    "WRITE_TRUNCATE": "copy",
+    "_matrix_": "query",
+}
+"""The jobs of a load by days, in order: a text that only its configuration has, and its kind."""
+
 REQUESTS, SECONDS = 60, 15
 """What is soon: at most so many requests, and so many seconds on the clock."""
 
@@ -198,16 +220,23 @@ def test_a_refused_request_is_one_line_with_what_the_service_said_its_reason_and
 
 @pytest.mark.parametrize("reason", [*REFUSALS, "backendError", "internalError"])
 @pytest.mark.parametrize("job", ["PARQUET", "_matrix_state"])
-def test_a_job_that_fails_is_told_likewise_and_is_not_begun_again(
+def test_a_job_that_fails_is_told_likewise_and_only_a_load_job_is_begun_anew_where_that_may_help(
     recorder: Recorder, clock: Clock, sink: BigQuerySink, job: str, reason: str
 ) -> None:
     _, said, advice = REFUSALS.get(reason, (500, "The job encountered an error", OUTAGE))
-    recorder.fails = {job: (reason, said)}
+    recorder.fail(job, reason, said)
     assert f"{said} ({reason}): {advice}" in failed(sink)
-    assert len(recorder.jobs("load")) == 1
-    assert len([script for script in recorder.scripts() if "_matrix_state" in script]) == (job == "_matrix_state")
+    assert (len(recorder.ids("PARQUET")) > 1) == (job == "PARQUET" and reason in PASSING)
+    assert len(recorder.ids("_matrix_state")) == (job == "_matrix_state")
+    assert recorder.cancelled() == []
     assert sum(recorder.kinds().values()) < REQUESTS
-    assert clock.seconds == 0
+    assert clock.seconds < SECONDS
+
+
+@pytest.mark.parametrize("reason", ENDINGS)
+def test_what_only_a_job_ends_by_has_its_advice_too(recorder: Recorder, sink: BigQuerySink, reason: str) -> None:
+    recorder.fail("_matrix_state", reason, "That was it")
+    assert failed(sink).endswith(f"That was it ({reason}): {ENDINGS[reason]}")
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
@@ -237,16 +266,66 @@ def test_a_service_that_is_ill_for_a_moment_costs_nothing_but_that_moment(
     assert [len(recorder.jobs(kind)) for kind in ("query", "load")] == [3, 1]
 
 
-def test_a_script_that_is_given_up_is_cancelled_lest_it_commits_behind_our_back(
-    recorder: Recorder, sink: BigQuerySink
+@pytest.mark.parametrize("request_kind", ["POST /jobs", "GET /jobs/*", "GET /queries/*"])
+@pytest.mark.parametrize("times", [1, float("inf")])
+def test_a_service_that_answers_late_is_asked_again_but_not_for_long(
+    recorder: Recorder, clock: Clock, sink: BigQuerySink, request_kind: str, times: float
 ) -> None:
+    """A poll is answered when the job ends, or after ten seconds: one that then fails has not been tried for long."""
     recorder.polls = 1
-    recorder.refuse("GET /jobs/*", 503, "backendError", "Try again later")
-    failed(sink)
-    begun = [job["jobReference"]["jobId"] for job in recorder.jobs("query")]
-    cancelled = [asked.job_id for asked in recorder.asked if asked.kind == "POST /jobs/*/cancel"]
-    assert begun
-    assert cancelled == begun
+    recorder.meanwhile = lambda asked: clock.sleep(12 * (asked.kind == request_kind))
+    recorder.refuse(request_kind, 503, "backendError", "Try again later", times=times)
+    if times == 1:
+        sink.load(target(), load(1), batch((1, DAY, "a"), position=Position({"at": 1})), APPEND)
+        return
+    assert f"Try again later (backendError): {OUTAGE}" in failed(sink)
+    # What cleans up behind the failure is not tried for longer either.
+    assert recorder.kinds()[request_kind] <= 4
+
+
+def by_days(sink: BigQuerySink) -> str:
+    """Why a load by days has failed, one job of each kind in it."""
+    read = batch((1, DAY, "a"), position=Position({"at": 1}))
+    with pytest.raises(LoadError) as caught:
+        sink.load(target(partitioned=True), load(1, DAY), read, BY_DAY)
+    return clean(str(caught.value))
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_a_job_that_is_given_up_is_cancelled_lest_it_ends_behind_our_back(
+    recorder: Recorder, sink: BigQuerySink, job: str
+) -> None:
+    recorder.polls, recorder.selects = 1, {"filled": [str(DAY)]}
+    recorder.refuse("GET /jobs/*", 503, "backendError", "Try again later", of=job)
+    assert by_days(sink).endswith(f"Try again later (backendError): {OUTAGE}")
+    [given_up] = recorder.ids(job)
+    assert recorder.cancelled() == [given_up]
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_a_job_that_does_not_end_is_cancelled_some_seconds_after_its_time(
+    recorder: Recorder, clock: Clock, monkeypatch: pytest.MonkeyPatch, job: str
+) -> None:
+    monkeypatch.setenv("MATRIX_BIGQUERY_STATEMENT_SECONDS", "200")
+    recorder.endless, recorder.selects = job, {"filled": [str(DAY)]}
+    recorder.meanwhile = lambda asked: clock.sleep(10 * (asked.kind == "GET /jobs/*"))
+    message = by_days(BigQuerySink(reached()))
+    [endless] = recorder.ids(job)
+    assert message.endswith(
+        f": {JOBS[job]} job {endless} did not end within 230 s and is cancelled: if it needs longer,"
+        " raise MATRIX_BIGQUERY_STATEMENT_SECONDS"
+    )
+    assert recorder.cancelled() == [endless]
+    assert 200 < clock.seconds < 250
+
+
+@pytest.mark.parametrize("seconds", ["0", "soon", "1.5"])
+def test_a_time_that_is_none_is_refused_by_name_and_value(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch, seconds: str
+) -> None:
+    monkeypatch.setenv("MATRIX_BIGQUERY_STATEMENT_SECONDS", seconds)
+    name = "MATRIX_BIGQUERY_STATEMENT_SECONDS"
+    assert not_run() == f"bigquery: {name} must be a whole number of seconds, 1 or more, not {seconds!r}"
 
 
 def test_a_service_that_is_gone_amid_a_load_is_told_in_one_line(recorder: Recorder, sink: BigQuerySink) -> None:

@@ -170,16 +170,67 @@ def test_the_position_follows_the_copies_and_the_staging_is_dropped_last(
 
 def test_a_copy_that_fails_leaves_the_position_and_cancels_the_others(recorder: Recorder, sink: BigQuerySink) -> None:
     recorder.selects = COUNTED | {"filled": [str(DAY), str(NEXT_DAY)]}
-    recorder.fails = {"t__staged$20260302": ("backendError", "copying broke")}
+    recorder.fail("t__staged$20260301", "invalid", "copying broke")
+    recorder.endless = "t__staged$20260302"
     read = batch((1, DAY, "a"), (2, NEXT_DAY, "b"), position=Position({"at": 1}))
     with pytest.raises(LoadError, match="copying broke"):
         sink.load(DAYS, load(1, DAY, NEXT_DAY), read, BY_DAY)
     assert not [script for script in recorder.scripts() if "_matrix_state" in script]
-    begun = {job["jobReference"]["jobId"] for job in recorder.jobs("copy")}
-    cancelled = {asked.job_id for asked in recorder.asked if asked.kind == "POST /jobs/*/cancel"}
-    assert len(begun) == 2
-    assert cancelled == begun
+    assert len(recorder.jobs("copy")) == 2
+    assert recorder.cancelled() == recorder.ids("t__staged$20260302")
     assert recorder.scripts()[-1].startswith(f"DROP TABLE IF EXISTS `{NAMESPACE}`.`t__staged`")
+
+
+def test_a_load_or_copy_job_that_the_service_failed_once_is_begun_anew_with_all_that_it_had(
+    recorder: Recorder, sink: BigQuerySink
+) -> None:
+    recorder.selects = COUNTED | {"filled": [str(DAY)]}
+    recorder.fail("PARQUET", "backendError", "a disk broke", times=1)
+    recorder.fail("WRITE_TRUNCATE", "jobRateLimitExceeded", "too many changes", times=1)
+    sink.load(DAYS, load(1, DAY), batch((1, DAY, "a"), position=Position({"at": 1})), BY_DAY)
+    for kind in ("load", "copy"):
+        first, second = configurations(recorder, kind)
+        assert first == second
+    sent = [asked.body for asked in recorder.asked if asked.kind == "PUT /upload/jobs/*"]
+    assert sent[0] == sent[1]
+    assert pq.read_table(io.BytesIO(sent[1])).num_rows == 1
+    assert recorder.cancelled() == []
+
+
+def test_a_script_that_failed_is_not_begun_anew_lest_it_had_committed(recorder: Recorder, sink: BigQuerySink) -> None:
+    recorder.fail("_matrix_state", "backendError", "a disk broke", times=1)
+    with pytest.raises(LoadError, match="a disk broke"):
+        sink.load(target(), load(1), batch((1, DAY, "a"), position=Position({"at": 1})), APPEND)
+    assert len(recorder.ids("_matrix_state")) == 1
+
+
+@pytest.mark.parametrize(("seconds", "sent"), [("7", "7000"), ("", "600000")])
+def test_jobs_of_every_kind_are_limited_in_time(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch, seconds: str, sent: str
+) -> None:
+    monkeypatch.setenv("MATRIX_BIGQUERY_STATEMENT_SECONDS", seconds)
+    recorder.selects = {"filled": [str(DAY)]}
+    BigQuerySink(reached()).load(DAYS, load(1, DAY), batch((1, DAY, "a"), position=Position({"at": 1})), BY_DAY)
+    assert [len(recorder.jobs(kind)) for kind in ("query", "load", "copy")] == [4, 1, 1]
+    assert {configuration["jobTimeoutMs"] for configuration in configurations(recorder)} == {sent}
+
+
+def test_every_job_is_begun_asked_for_and_cancelled_where_the_datasets_are(
+    recorder: Recorder, sink: BigQuerySink
+) -> None:
+    """A job is not found elsewhere."""
+    recorder.selects, recorder.polls = {"filled": [str(DAY), str(NEXT_DAY)]}, 1
+    recorder.hang_up("POST /jobs", carried_out=True)
+    recorder.endless = "t__staged$20260302"
+    with pytest.raises(LoadError, match="did not end"):
+        sink.load(DAYS, load(1, DAY, NEXT_DAY), batch((1, DAY, "a"), (2, NEXT_DAY, "b")), BY_DAY)
+    assert {job["jobReference"]["location"] for job in recorder.jobs()} == {LOCATION}
+    assert {next(iter(job["configuration"].keys() & {"query", "load", "copy"})) for job in recorder.jobs()} == {
+        "query", "load", "copy",
+    }  # fmt: skip
+    about_jobs = [asked for asked in recorder.asked if asked.job_id and asked.method != "PUT"]
+    assert {asked.kind for asked in about_jobs} == {"GET /jobs/*", "GET /queries/*", "POST /jobs/*/cancel"}
+    assert {asked.query.get("location") for asked in about_jobs} == {LOCATION}
 
 
 def test_every_job_has_an_id_of_its_own_and_is_waited_for(recorder: Recorder, sink: BigQuerySink) -> None:

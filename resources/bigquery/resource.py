@@ -35,6 +35,7 @@ class BigQueryResource(SystemResource):
         default="", description="Path of a service account's key; empty = application default credentials."
     )
     maximum_bytes_billed: int = Field(default=0, ge=0, description="Most bytes that one job may bill; 0 = no limit.")
+    statement_seconds: str = Field(default="600", description="Longest that the service lets one job run.")
     base_url: str = Field(default="https://bigquery.googleapis.com", description="Address of the REST interface.")
     grpc: str = Field(default="", description="host:port of an emulator's Storage Read interface; empty = Google's.")
 

@@ -8,8 +8,10 @@ import re
 import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import contextmanager, suppress
 from functools import cached_property, partial
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -20,12 +22,16 @@ from google.cloud.bigquery_storage_v1 import BigQueryReadClient, types
 
 from matrix_defs.table import Column
 from resources.bigquery.arrow import file_schema, from_driver, to_driver
-from resources.bigquery.client import DRIVER_ERRORS, RETRY, UPLOAD_RETRIES, connect, connect_reader
+from resources.bigquery.client import DRIVER_ERRORS, JOB_RETRY, RETRY, UPLOAD_RETRIES, connect, connect_reader
 from resources.endpoints.endpoint import Endpoint
 
 CALL_SECONDS = 600
 """The longest that one answer is waited for. The local emulator answers a job's beginning with its end."""
 GIVE_UP_SECONDS = 5
+
+STATEMENT_SECONDS = 600
+GRACE_SECONDS = 30
+"""How much longer a job's end is waited for than the service was told to let it run: it stops jobs late, or never."""
 
 
 class Session:
@@ -35,6 +41,7 @@ class Session:
         self._endpoint = endpoint
         self.labels: dict[str, str] = {}
         """What every job is labelled with."""
+        self._seconds = int(endpoint.options.get("statement_seconds", STATEMENT_SECONDS))
 
     @cached_property
     def client(self) -> bigquery.Client:
@@ -48,17 +55,17 @@ class Session:
     def run(self, script: str) -> dict[str, Any]:
         """Run a script to its end; return the first row of its last statement, empty where there is none.
 
-        A script that is not waited for to its end is cancelled, which rolls its transaction back.
+        A script that is not waited for to its end is cancelled, which rolls its transaction back. It is begun once: one
+        that has failed may have committed before.
         """
         limit = int(self._endpoint.options.get("maximum_bytes_billed") or 0)
-        config = bigquery.QueryJobConfig(labels=self.labels)
+        config = bigquery.QueryJobConfig(**self._common)
         if limit:  # the client writes None as the text "None", which the service refuses
             config.maximum_bytes_billed = limit
-        job_id = str(uuid.uuid4())
         begin = partial(self.client.query, script, config, retry=RETRY, job_retry=None, timeout=CALL_SECONDS)
-        with self._cancelled_on_error([job_id]):
-            job = self._begin(job_id, begin)
-            row = next(iter(job.result(retry=RETRY, job_retry=None, max_results=1)), None)
+        with self._cancelled_on_error() as begun:
+            job = self._begin(begin, begun)
+            row = next(iter(self._end(job, job_retry=None, max_results=1)), None)
         return dict(row.items()) if row else {}
 
     def load(self, namespace: str, table: str, columns: Sequence[Column], chunks: Iterable[pa.RecordBatch]) -> int:
@@ -71,61 +78,86 @@ class Session:
                     rows += chunk.num_rows
             if not rows:
                 return 0
-            file.seek(0)
             config = bigquery.LoadJobConfig(
                 source_format=bigquery.SourceFormat.PARQUET,
                 write_disposition=bigquery.WriteDisposition.WRITE_APPEND,
                 create_disposition=bigquery.CreateDisposition.CREATE_NEVER,
                 decimal_target_types=["NUMERIC", "BIGNUMERIC"],
-                labels=self.labels,
+                **self._common,
             )
             # Without a size the upload is a resumable one; the emulator takes no other.
             begin = partial(
-                self.client.load_table_from_file, file, f"{self.client.project}.{namespace}.{table}",
+                self.client.load_table_from_file, file, f"{self.client.project}.{namespace}.{table}", rewind=True,
                 num_retries=UPLOAD_RETRIES, job_config=config, timeout=CALL_SECONDS,
             )  # fmt: skip
-            job = self._begin(str(uuid.uuid4()), begin)
-            job.result(retry=RETRY)
+            self._all_or_nothing([begin])
         return rows
 
     def copy(self, pairs: Iterable[tuple[str, str]]) -> None:
-        """Replace tables or partitions, given as dataset.table[$day], by copies: one job each, all at a time.
-
-        If one fails the others are cancelled, so that none ends after a later load of the same partitions.
-        """
+        """Replace tables or partitions, given as dataset.table[$day], by copies: one job each, all at a time."""
         config = bigquery.CopyJobConfig(
             write_disposition=bigquery.WriteDisposition.WRITE_TRUNCATE,
             create_disposition=bigquery.CreateDisposition.CREATE_NEVER,
-            labels=self.labels,
+            **self._common,
         )
         project = self.client.project
-        begins = {
-            str(uuid.uuid4()): partial(
+        begins = [
+            partial(
                 self.client.copy_table, f"{project}.{source}", f"{project}.{destination}", job_config=config,
                 retry=RETRY, timeout=CALL_SECONDS,
             )
             for source, destination in pairs
-        }  # fmt: skip
-        with self._cancelled_on_error(begins):
-            for job in [self._begin(job_id, begin) for job_id, begin in begins.items()]:
-                job.result(retry=RETRY)
+        ]  # fmt: skip
+        self._all_or_nothing(begins)
 
-    def _begin(self, job_id: str, begin: Callable[..., Any]) -> Any:
-        """Begin a job of a new id. Where that exists, an attempt before has begun the job and its answer was lost."""
+    @property
+    def _common(self) -> dict[str, Any]:
+        """What is said of every job: whose it is, and how long it may run."""
+        return {"labels": self.labels, "job_timeout_ms": self._seconds * 1000}
+
+    def _all_or_nothing(self, begins: Iterable[Callable[..., Any]]) -> None:
+        """Run jobs, each of which changes all or nothing, to their ends, all at a time.
+
+        So one that the service failed is begun anew. If one is given up, all are cancelled, so that none ends behind a
+        later load, whose tables have the same names.
+        """
+        with self._cancelled_on_error() as begun:
+            for job, begin in [(self._begin(begin, begun), begin) for begin in begins]:
+                attempts = chain([job], iter(partial(self._begin, begin, begun), None))
+                JOB_RETRY(lambda attempts: self._end(next(attempts)))(attempts)
+
+    def _begin(self, begin: Callable[..., Any], begun: dict[str, Any]) -> Any:
+        """Begin a job of a new id, and note it. Where it exists, the answer to an attempt before was lost."""
+        job_id = str(uuid.uuid4())
+        begun[job_id] = None
         try:
-            return begin(job_id=job_id)
+            begun[job_id] = begin(job_id=job_id)
         except Conflict:
-            return self.client.get_job(job_id, retry=RETRY, timeout=CALL_SECONDS)
+            begun[job_id] = self.client.get_job(job_id, retry=RETRY, timeout=CALL_SECONDS)
+        return begun[job_id]
+
+    def _end(self, job: Any, **options: Any) -> Any:
+        """Wait for a job's end and return its result."""
+        seconds = self._seconds + GRACE_SECONDS
+        try:
+            return job.result(retry=RETRY, timeout=seconds, **options)
+        except FutureTimeoutError:
+            raise FutureTimeoutError(
+                f"{job.job_type} job {job.job_id} did not end within {seconds} s and is cancelled: if it needs longer,"
+                " raise MATRIX_BIGQUERY_STATEMENT_SECONDS"
+            ) from None
 
     @contextmanager
-    def _cancelled_on_error(self, job_ids: Iterable[str]) -> Iterator[None]:
-        """Cancel the jobs, begun or not, when they are not waited for to their end."""
+    def _cancelled_on_error(self) -> Iterator[dict[str, Any]]:
+        """Yield a place for jobs by their ids, None until answered; on an error cancel those whose end was not seen."""
+        begun: dict[str, Any] = {}
         try:
-            yield
+            yield begun
         except BaseException:
-            for job_id in job_ids:
-                with suppress(*DRIVER_ERRORS):
-                    self.client.cancel_job(job_id, retry=None, timeout=GIVE_UP_SECONDS)
+            for job_id, job in begun.items():
+                if job is None or job.state != "DONE":
+                    with suppress(*DRIVER_ERRORS):
+                        self.client.cancel_job(job_id, retry=None, timeout=GIVE_UP_SECONDS)
             raise
 
     def rows(self, namespace: str, table: str, columns: Sequence[Column]) -> Iterator[pa.RecordBatch]:
@@ -134,7 +166,10 @@ class Session:
             yield from_driver(page, columns)
 
     def pages(self, namespace: str, table: str, names: Sequence[str] = ()) -> Iterator[pa.RecordBatch]:
-        """Yield what the Storage Read API sends of a table, in its own types; all columns where none is named."""
+        """Yield what the Storage Read API sends of a table, in its own types; all columns where none is named.
+
+        A stream that breaks off is resumed by the client behind the last row.
+        """
         project = self.client.project
         session = self._reader.create_read_session(
             parent=f"projects/{project}",
@@ -144,12 +179,12 @@ class Session:
                 read_options={"selected_fields": list(names)},
             ),
             max_stream_count=1,
-            retry=None,
+            retry=RETRY,
             timeout=CALL_SECONDS,
         )
         for stream in session.streams:
             schema = pa.ipc.read_schema(pa.py_buffer(session.arrow_schema.serialized_schema))
-            for answer in self._reader.read_rows(stream.name, retry=None, timeout=CALL_SECONDS):
+            for answer in self._reader.read_rows(stream.name, retry=RETRY, timeout=CALL_SECONDS):
                 written = pa.py_buffer(answer.arrow_record_batch.serialized_record_batch)
                 yield pa.ipc.read_record_batch(written, schema)
 

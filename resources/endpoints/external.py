@@ -138,6 +138,7 @@ VARIABLES: tuple[Variable, ...] = (
         System.BIGQUERY, "credentials_file", "path of a service account's key; unset = application default", file=True
     ),
     Variable(System.BIGQUERY, "maximum_bytes_billed", "most bytes that one job may bill; 0 = no limit", default="0"),
+    Variable(System.BIGQUERY, "statement_seconds", "longest that the service lets one job run", default="600"),
     Variable(System.BIGQUERY, "base_url", "address of the REST interface", default="https://bigquery.googleapis.com"),
     Variable(System.BIGQUERY, "grpc", "host:port of an emulator's Storage Read interface; unset = Google's"),
 )
