@@ -190,7 +190,13 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         _BQ,
         "run_jobs",
         "the account may run jobs",
-        "grant it BigQuery Job User and BigQuery Read Session User on {project}",
+        "grant it BigQuery Job User on {project}",
+    ),
+    Requirement(
+        _BQ,
+        "read_rows",
+        "the account may read rows by the Storage Read API",
+        "grant it BigQuery Read Session User on {project}, and enable the BigQuery Storage API",
     ),
     Requirement(_KA, DRIVER, "confluent-kafka is installed", "pip install -e '.[kafka]'"),
     Requirement(

@@ -208,7 +208,8 @@ class Recorder:
         status: dict[str, Any] = {"state": "RUNNING" if running else "DONE"}
         if told := self._failed.get(job_id):
             status = {"state": "DONE", "errorResult": told, "errors": [told]}
-        statistics = {"query": {"statementType": "SCRIPT"}} if "query" in sent["configuration"] else {}
+        told_of_query = {"statementType": "SCRIPT", "totalBytesProcessed": "0"}
+        statistics = {"query": told_of_query} if "query" in sent["configuration"] else {}
         return {**sent, "status": status, "statistics": statistics}
 
     def _results(self, job_id: str) -> dict[str, Any]:

@@ -191,6 +191,7 @@ def test_an_address_where_nobody_is_is_told_as_refused(
 ) -> None:
     nowhere = f"{scheme}://127.0.0.1:{free_port()}"
     monkeypatch.setenv("MATRIX_BIGQUERY_BASE_URL", nowhere)
+    monkeypatch.setenv("MATRIX_BIGQUERY_GRPC", "127.0.0.1:9")
     message = not_run()
     assert message.startswith(f"bigquery: no answer for project {PROJECT} at {nowhere}: ")
     assert message.endswith("Connection refused")
@@ -199,6 +200,7 @@ def test_an_address_where_nobody_is_is_told_as_refused(
 def test_a_server_of_another_kind_is_no_emulator(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     """Plain HTTP is an emulator's; what it is told by is asked for, and this server speaks TLS only."""
     monkeypatch.setenv("MATRIX_BIGQUERY_BASE_URL", recorder.base_url.replace("https", "http"))
+    monkeypatch.setenv("MATRIX_BIGQUERY_GRPC", "127.0.0.1:9")
     assert not_run().startswith(f"bigquery: no answer for project {PROJECT} at http://127.0.0.1:")
 
 

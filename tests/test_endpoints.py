@@ -108,7 +108,7 @@ def test_an_unreachable_service_is_told_by_its_address(system: System) -> None:
     port = free_port()
     place = f"127.0.0.1:{port}"
     fields = {"HOST": "127.0.0.1", "PORT": str(port), "USER": "u", "PASSWORD": CANARY, "BOOTSTRAP_SERVERS": place}
-    fields |= {"DATABASE": "d", "PROJECT": "p", "BASE_URL": f"http://{place}"}
+    fields |= {"DATABASE": "d", "PROJECT": "p", "BASE_URL": f"http://{place}", "GRPC": place}
     fields |= {"SECURITY_PROTOCOL": "SASL_PLAINTEXT", "SASL_MECHANISM": "PLAIN"}
     message = refusal(system, {f"MATRIX_{system.upper()}_{name}": value for name, value in fields.items()})
     assert place in message

@@ -12,7 +12,7 @@ from google.cloud import bigquery
 from matrix_defs.namespace import doctor_namespace, new_run
 from matrix_defs.ports import LoadTarget
 from matrix_defs.workload import WorkloadSpec, build_workload
-from resources.bigquery.client import DRIVER_ERRORS, RETRY, connect, explain
+from resources.bigquery.client import DRIVER_ERRORS, RETRY, explain
 from resources.bigquery.dialect import BigQueryDialect
 from resources.bigquery.session import CALL_SECONDS, Session
 from resources.endpoints.endpoint import Endpoint
@@ -32,16 +32,33 @@ SAMPLE_ROWS = 1000
 
 def check(endpoint: Endpoint) -> Mapping[str, str]:
     """Return by requirement what is wrong. Raises SystemUnavailableError where there are no credentials."""
-    with closing(connect(endpoint)) as client:
-        return {"create_dataset": _create_dataset(client), "run_jobs": _run_jobs(client)}
+    with closing(Session(endpoint)) as session:
+        return {"run_jobs": _run_jobs(session.client), **_datasets(session)}
 
 
-def _create_dataset(client: bigquery.Client) -> str:
-    """Create one and drop it: the account's roles and the organisation's policies have a say in it."""
-    name = doctor_namespace(new_run())
+def _datasets(session: Session) -> dict[str, str]:
+    """Create a dataset and drop it: the account's roles and the organisation's policies have a say in it.
+
+    What is read is a table in it; without a dataset nothing is told of reading.
+    """
+    client, name, told = session.client, doctor_namespace(new_run()), {"create_dataset": ""}
     try:
         client.create_dataset(name, retry=RETRY, timeout=CALL_SECONDS)
-        client.delete_dataset(name, delete_contents=True, not_found_ok=True, retry=RETRY, timeout=CALL_SECONDS)
+        try:
+            told["read_rows"] = _read_rows(session, name)
+        finally:
+            client.delete_dataset(name, delete_contents=True, not_found_ok=True, retry=RETRY, timeout=CALL_SECONDS)
+    except DRIVER_ERRORS as error:
+        told["create_dataset"] = explain(error)
+    return told
+
+
+def _read_rows(session: Session, dataset: str) -> str:
+    """Read an empty table, which bills nothing: that needs a role which running jobs does not."""
+    table = bigquery.Table(f"{session.client.project}.{dataset}.t", [bigquery.SchemaField("k", "INT64")])
+    try:
+        session.client.create_table(table, retry=RETRY, timeout=CALL_SECONDS)
+        next(session.pages(dataset, "t"), None)
     except DRIVER_ERRORS as error:
         return explain(error)
     return ""

@@ -37,7 +37,9 @@ class BigQueryResource(SystemResource):
     maximum_bytes_billed: int = Field(default=0, ge=0, description="Most bytes that one job may bill; 0 = no limit.")
     statement_seconds: str = Field(default="600", description="Longest that the service lets one job run.")
     base_url: str = Field(default="https://bigquery.googleapis.com", description="Address of the REST interface.")
-    grpc: str = Field(default="", description="host:port of an emulator's Storage Read interface; empty = Google's.")
+    grpc: str = Field(
+        default="", description="host:port of an emulator's Storage Read interface, which it needs; empty = Google's."
+    )
 
     def check_here(self, kind: Kind) -> Mapping[str, str]:
         """Look for Google's clients, and for credentials where the service is one that asks for them."""
@@ -58,7 +60,7 @@ class BigQueryResource(SystemResource):
         return {DRIVER: "", "credentials": ""}
 
     def check(self, endpoint: Endpoint) -> Mapping[str, str]:
-        """Look whether datasets can be made and jobs run."""
+        """Look whether datasets can be made, jobs run and rows read."""
         from resources.bigquery import requirements
 
         return requirements.check(endpoint)

@@ -140,7 +140,9 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(System.BIGQUERY, "maximum_bytes_billed", "most bytes that one job may bill; 0 = no limit", default="0"),
     Variable(System.BIGQUERY, "statement_seconds", "longest that the service lets one job run", default="600"),
     Variable(System.BIGQUERY, "base_url", "address of the REST interface", default="https://bigquery.googleapis.com"),
-    Variable(System.BIGQUERY, "grpc", "host:port of an emulator's Storage Read interface; unset = Google's"),
+    Variable(
+        System.BIGQUERY, "grpc", "host:port of an emulator's Storage Read interface, which it needs; unset = Google's"
+    ),
 )
 """Every variable that is read, in the order in which people fill them in."""
 

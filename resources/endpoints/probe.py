@@ -131,8 +131,9 @@ def bigquery(endpoint: Endpoint) -> Endpoint:
     require(endpoint.system, "dagster_gcp")
     import httpx
 
-    from resources.bigquery.client import DRIVER_ERRORS, connect, explain
+    from resources.bigquery.client import DRIVER_ERRORS, connect, explain, require_reader
 
+    require_reader(endpoint)
     base_url = endpoint.options["base_url"]
     try:
         if base_url.startswith("http://"):
