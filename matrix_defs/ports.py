@@ -365,7 +365,10 @@ class Sink(Protocol):
         """Create the namespace, the empty target and the state table."""
 
     def load(self, target: LoadTarget, load: Load, batch: Batch, steps: Sequence[Step]) -> LoadReport:
-        """Stage the batch, run the steps and commit the position. Raises LoadError; then nothing has changed."""
+        """Stage the batch, run the steps and commit the position. Raises LoadError.
+
+        Then nothing has changed; or all has, where the answer to the commit was lost: `position` tells which.
+        """
 
     def plan(self, target: LoadTarget, load: Load, steps: Sequence[Step]) -> list[str]:
         """Render the statements of a load without driver or connection."""

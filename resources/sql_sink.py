@@ -110,7 +110,10 @@ class SqlSink(ABC):
         return sorted(set(self.tables(target.namespace)) - {target.table.name, STATE_TABLE})
 
     def load(self, target: LoadTarget, load: Load, batch: Batch, steps: Sequence[Step]) -> LoadReport:
-        """Stage the batch, run the steps and commit the position. Raises LoadError; then nothing has changed."""
+        """Stage the batch, run the steps and commit the position. Raises LoadError.
+
+        Then nothing has changed; or all has, where the answer to the commit was lost: `position` tells which.
+        """
         plan = Plan(target, load, tuple(steps))
         started = perf_counter()
         with self._explained(f"loading {target.namespace}.{target.table.name}"), self._staging_dropped(target):
@@ -178,14 +181,15 @@ class SqlSink(ABC):
 
     @contextmanager
     def _staging_dropped(self, target: LoadTarget) -> Iterator[None]:
-        """Drop the staging at the end, also when the load fails; a failing clean-up does not hide the failure."""
+        """Drop the staging at the end, also when the load fails; a failing clean-up hides neither failure nor success.
+
+        What stays is told by `leftovers`, and goes when the next load begins or the namespace is dropped.
+        """
         try:
             yield
-        except BaseException:
+        finally:
             with suppress(*self.driver_errors):
                 self._run(self.dialect.drop_staging(target))
-            raise
-        self._run(self.dialect.drop_staging(target))
 
     @contextmanager
     def _explained(self, doing: str) -> Iterator[None]:

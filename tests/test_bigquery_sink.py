@@ -26,7 +26,7 @@ from bigquery_local import (
 from matrix_defs.cases import CASES, Case
 from matrix_defs.errors import LoadError
 from matrix_defs.memory_source import MemorySource
-from matrix_defs.ports import Batch, KeyList, Load, LoadReport, Position, ReadEnd, Step
+from matrix_defs.ports import Batch, KeyList, Load, LoadReport, LoadTarget, Position, ReadEnd, Step
 from matrix_defs.result import Verdict
 from matrix_defs.run_modes import RunSettings
 from matrix_defs.runner import run_case
@@ -81,6 +81,16 @@ class Breaking(BigQueryDialect):
         return [*statements[: self._at], Statement(self._statement), *statements[self._at :]]
 
 
+class Clinging(BigQueryDialect):
+    """Its staging cannot be dropped behind a load, only before the next."""
+
+    def staging(self, plan: Plan) -> list[Statement]:
+        return BigQueryDialect().staging(plan)
+
+    def drop_staging(self, target: LoadTarget) -> list[Statement]:
+        return [Statement("SELECT ERROR('in use')")]
+
+
 @pytest.mark.parametrize("case", cases_into_bigquery(), ids=lambda case: case.strategy.name)
 def test_every_strategy_keeps_its_promise_and_every_statement_that_ran_parses(endpoint: Endpoint, case: Case) -> None:
     source = MemorySource(SourceKind.STATE, build_workload(SETTINGS.workload).table)
@@ -101,6 +111,31 @@ def test_rows_and_position_arrive_together_and_staging_is_gone(sink: BigQuerySin
     assert sink.position(target()) == report.position == FIRST
     assert sink.leftovers(target()) == []
     assert sink.read(target())["load_id"].to_pylist() == ["load '1' \\"] * 2
+
+
+def test_staging_that_cannot_be_dropped_fails_no_load_that_was_committed_and_goes_with_the_next(
+    sink: BigQuerySink,
+) -> None:
+    sink.create(target())
+    whole, sink.dialect = sink.dialect, Clinging(partition_decorators=False)
+    report = sink.load(target(), load(1), batch((1, DAY, "a"), position=FIRST), APPEND)
+    assert (rows(sink), sink.position(target()), report.position) == ([(1, "a")], FIRST, FIRST)
+    assert sink.leftovers(target()) == ["t__staged"]
+    sink.dialect = whole
+    sink.load(target(), load(2), batch((2, DAY, "b"), position=SECOND), APPEND)
+    assert (rows(sink), sink.leftovers(target())) == ([(1, "a"), (2, "b")], [])
+
+
+def test_a_case_whose_staging_stays_is_told_by_the_check_that_looks_for_it(endpoint: Endpoint) -> None:
+    [case] = [case for case in cases_into_bigquery() if case.strategy.name == "full_refresh"]
+    source, sink = MemorySource(SourceKind.STATE, build_workload(SETTINGS.workload).table), BigQuerySink(endpoint)
+    sink.dialect = Clinging(partition_decorators=False)
+    result = run_case(case, source, sink, SETTINGS, run="00000000abcd", endpoints={})
+    assert result.verdict is Verdict.FAILED
+    told = {check.name: check.detail for check in result.checks if not check.passed}
+    assert "left in the namespace: orders__staged" in told["nothing_left_behind"]
+    assert "rows_match" not in told
+    assert sink.tables(target().namespace) == []
 
 
 def test_a_merge_counts_what_is_new_what_is_rewritten_and_what_is_gone(sink: BigQuerySink) -> None:

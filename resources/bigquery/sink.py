@@ -41,8 +41,9 @@ class BigQuerySink(SqlSink):
     def load(self, target: LoadTarget, load: Load, batch: Batch, steps: Sequence[Step]) -> LoadReport:
         """Stage the batch, run the steps and commit the position. Raises LoadError.
 
-        Then nothing has changed, unless a copy job failed behind others: those partitions hold the load's rows already,
-        the position does not tell of them, and the load run again ends as if it had not failed.
+        Then nothing has changed; or all has, where a script failed behind its commit: `position` tells which. Where a
+        copy job failed behind others, their partitions hold the load's rows already, the position does not tell of
+        them, and the load run again ends as if it had not failed.
         """
         self._session.labels = job_labels(target.namespace)
         return super().load(target, load, batch, steps)
