@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from bigquery_local import APPEND, BY_DAY, DAY, NAMESPACE, batch, load, target
 from bigquery_real import Clock, jumping_clock, reached, real_way
-from bigquery_recorder import PROJECT, TOKEN, Recorder, make_certificate
+from bigquery_recorder import PROJECT, TOKEN, Asked, Recorder, make_certificate
 
 from matrix_defs.errors import LoadError, SystemUnavailableError
 from matrix_defs.ports import Position
@@ -304,13 +304,32 @@ def test_a_job_that_is_given_up_is_cancelled_lest_it_ends_behind_our_back(
     assert recorder.cancelled() == [given_up]
 
 
+@pytest.mark.parametrize(
+    ("request_kind", "job"), {"POST /jobs": "CREATE TABLE", "PUT /upload/jobs/*": "PARQUET"}.items()
+)
+def test_a_job_that_may_have_begun_is_cancelled_where_no_answer_tells(
+    recorder: Recorder, sink: BigQuerySink, request_kind: str, job: str
+) -> None:
+    recorder.hang_up(request_kind, carried_out=True, times=float("inf"))
+    failed(sink)
+    begun = set(recorder.ids(job))
+    assert begun
+    assert begun <= set(recorder.cancelled())
+
+
 @pytest.mark.parametrize("job", JOBS)
 def test_a_job_that_does_not_end_is_cancelled_some_seconds_after_its_time(
     recorder: Recorder, clock: Clock, monkeypatch: pytest.MonkeyPatch, job: str
 ) -> None:
     monkeypatch.setenv("MATRIX_BIGQUERY_STATEMENT_SECONDS", "200")
     recorder.endless, recorder.selects = job, {"filled": [str(DAY)]}
-    recorder.meanwhile = lambda asked: clock.sleep(10 * (asked.kind == "GET /jobs/*"))
+
+    def ten_seconds_a_poll(asked: Asked) -> None:
+        clock.sleep(10 * (asked.kind == "GET /jobs/*"))
+        if clock.seconds > 1000:
+            recorder.endless = None
+
+    recorder.meanwhile = ten_seconds_a_poll
     message = by_days(BigQuerySink(reached()))
     [endless] = recorder.ids(job)
     assert message.endswith(
