@@ -120,7 +120,6 @@ def test_a_project_that_is_not_set_is_told_by_its_variable(monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (None, "No such file or directory"),
         (b"", "the file is no JSON"),
         (b"-----BEGIN PRIVATE KEY-----", "the file is no JSON"),
         (b"\xff\xfe\x00", "the file is no JSON"),
@@ -132,15 +131,22 @@ def test_a_project_that_is_not_set_is_told_by_its_variable(monkeypatch: pytest.M
     ],
 )
 def test_a_credentials_file_that_is_none_is_told_by_its_path_and_not_by_its_content(
-    recorder: Recorder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None, reason: str
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes, reason: str
 ) -> None:
     key = tmp_path / "own-key.json"
-    if content is not None:
-        key.write_bytes(content)
+    key.write_bytes(content)
     monkeypatch.setenv("MATRIX_BIGQUERY_CREDENTIALS_FILE", str(key))
     message = not_run()
     assert message.startswith(f"bigquery: MATRIX_BIGQUERY_CREDENTIALS_FILE={key}: {reason}")
     assert "name a service account's key there" in message
+    assert recorder.asked == []
+
+
+def test_a_credentials_file_that_is_not_there_is_told_by_its_path(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MATRIX_BIGQUERY_CREDENTIALS_FILE", "/no/key.json")
+    assert not_run() == "bigquery: MATRIX_BIGQUERY_CREDENTIALS_FILE names no file: '/no/key.json'"
     assert recorder.asked == []
 
 
