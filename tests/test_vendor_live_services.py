@@ -5,12 +5,13 @@ The services are the local ones, started by another holder and described by vari
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from assets.certify import certify
 from matrix_defs import definitions
-from matrix_defs.cases import CASES_BY_ID
+from matrix_defs.cases import CASES, CASES_BY_ID
 from matrix_defs.errors import UsageError
 from matrix_defs.namespace import new_run
 from matrix_defs.result import CaseResult, Verdict
@@ -21,6 +22,7 @@ from resources.clickhouse import server
 from resources.endpoints.endpoint import Endpoint
 from resources.endpoints.external import VARIABLES
 from resources.endpoints.registry import Endpoints, environment
+from resources.mssql import driver
 
 SMALL = RunSettings(RunMode.VENDOR_LIVE, WorkloadSpec(rows=50, wide_columns=15))
 SHARED = (System.POSTGRES, System.MSSQL, System.KAFKA, System.BIGQUERY)
@@ -87,8 +89,6 @@ def test_a_wrong_password_is_one_line_that_shows_none(monkeypatch, system):
     ],
 )
 def test_a_database_that_lacks_what_a_source_needs_stops_the_cases_that_read_it(option, case_id, reason):
-    from resources.mssql import driver
-
     endpoint = definitions.services(SMALL).endpoint(System.MSSQL)
     on = option.replace("OFF", "ON")
     with driver.reached(endpoint, 5) as connection:
@@ -110,6 +110,19 @@ def test_a_writer_that_is_not_here_stops_what_asks_for_it(monkeypatch):
     assert "MATRIX_MSSQL_WRITER=bcp: bcp is not on PATH" in definitions.services(SMALL).refusal(
         CASES_BY_ID["postgres_to_mssql__full_refresh"]
     )
+
+
+def test_without_unixodbc_the_76_cases_of_sql_server_are_not_run_and_say_what_to_install(monkeypatch):
+    def without(name):
+        raise ImportError("libodbc.so.2: cannot open shared object file: No such file or directory")
+
+    monkeypatch.setattr(driver, "import_module", without)
+    local = replace(SMALL, run_mode=RunMode.MOCK_LOCAL)
+    refusals = {case: definitions.services(local).refusal(case) for case in CASES}
+    refused = {case: reason for case, reason in refusals.items() if reason}
+    assert set(refused) == {case for case in CASES if System.MSSQL in (case.source, case.sink)}
+    assert len(refused) == 76
+    assert all("libodbc.so.2" in reason and "apt-get install unixodbc" in reason for reason in refused.values())
 
 
 def test_avro_without_a_registry_that_answers_stops_cases_with_kafka_only(monkeypatch):
