@@ -14,7 +14,7 @@ from resources.endpoints.mssql_emulator import copy_in, copy_out, places, postgr
 from resources.endpoints.mssql_emulator.compile_ahead import compile_ahead
 from resources.endpoints.mssql_emulator.copy_in import copied_rows
 from resources.endpoints.mssql_emulator.copy_out import rows_of
-from resources.endpoints.mssql_emulator.engine import CopiedRows, ResultColumn, ResultSet, SqlError
+from resources.endpoints.mssql_emulator.engine import CopiedRows, Kind, ResultColumn, ResultSet, SqlError, SqlType
 from resources.endpoints.mssql_emulator.rows import encode_rows
 from resources.endpoints.mssql_emulator.types import type_info
 
@@ -96,7 +96,7 @@ def test_what_a_column_cannot_hold_is_refused_in_binary_as_by_text(
     asked = columns(tsql, f"{schema}.t", ["v"])
     batch = pa.record_batch([pa.array([value])], names=["v"])
     errors = []
-    for rows in (batch, sent_as_copy(batch, asked)):
+    for rows in (batch, sent_as_copy(batch, [ResultColumn("v", SqlType(Kind.NVARCHAR))])):
         with pytest.raises(SqlError) as caught:
             tsql.session.bulk_insert(f"{schema}.t", asked, [rows])
         errors.append((caught.value.number, str(caught.value)))

@@ -17,7 +17,7 @@ from resources.endpoints.mssql_emulator.engine import CopiedRows, Kind, ResultCo
 from resources.endpoints.mssql_emulator.forms import FORMS, goes_into
 from resources.endpoints.mssql_emulator.reading import ProtocolError
 from resources.endpoints.mssql_emulator.rows import encode_rows
-from resources.endpoints.mssql_emulator.types import Framing, TypeInfo, type_info
+from resources.endpoints.mssql_emulator.types import Framing, TypeInfo, longest, type_info
 
 LAYOUTS = st.lists(
     st.sampled_from([*(type_info(sql) for sql in VALUES), TypeInfo(SqlType(Kind.INT), Framing.BARE, 4)]),
@@ -98,7 +98,7 @@ def test_of_any_rows_the_compiled_walks_make_what_the_plain_ones_make(
         [FORMS[info.sql.kind] for info in infos],
         [int(info.framing) for info in infos],
         [info.sql.scale for info in infos],
-        [info.width for info in infos],
+        [info.width or longest(info.sql) for info in infos],
     )
     rows, written, wrong = copy_out._walk(bytes(copied.data), 0, *parts, out)  # type: ignore[arg-type]
     assert (rows, bytes(out[:written]), wrong) == (3, sent, -1)

@@ -25,11 +25,10 @@ from resources.endpoints.mssql_emulator.forms import (
     TICKS,
     Form,
 )
-from resources.endpoints.mssql_emulator.types import Framing, type_info
+from resources.endpoints.mssql_emulator.types import Framing, longest, too_long, type_info
 
 _ROW = 0xD1
 _END = 0xFFFF
-_LONGEST_SHORT = 0xFFFE
 
 _ANY_LENGTH = 16
 """Bytes around a value of any length."""
@@ -197,8 +196,8 @@ def _put_null(framing: int, out: np.ndarray, at: int) -> int:
     return at + framing
 
 
-def _put_text(data: bytes, place: int, size: int, form: int, framing: int, out: np.ndarray, at: int) -> int:
-    """Write a value of any length; return where it ends, a negative number where it is too long for its framing."""
+def _put_text(data: bytes, place: int, size: int, form: int, framing: int, width: int, out: np.ndarray, at: int) -> int:
+    """Write a value of any length; return where it ends, a negative number where it is longer than its type says."""
     begin = at + (2 if framing == Framing.SHORT else 12)
     end = begin + size
     if form == Form.WIDE:
@@ -209,7 +208,7 @@ def _put_text(data: bytes, place: int, size: int, form: int, framing: int, out: 
     length = end - begin
     if framing == Framing.SHORT:
         _put(length, 2, out, at)
-        return end if length <= _LONGEST_SHORT else -1
+        return end if length <= width else -1
     _put(length, 8, out, at)
     _put(length, 4, out, at + 8)
     if length:  # the last chunk is the empty one
@@ -231,18 +230,17 @@ def _walk(
         for column in range(len(forms)):
             size = _signed(data, place, 4)
             place += 4
-            framing = framings[column]
+            framing, width = framings[column], widths[column]
             if size < 0:
                 at = _put_null(framing, out, at)
                 continue
             if framing == Framing.BYTE:
-                width = widths[column]
                 out[at] = width
                 if not _put_value(data, place, size, forms[column], scales[column], width, out, at + 1):
                     return rows, at, column
                 at += 1 + width
             else:
-                at = _put_text(data, place, size, forms[column], framing, out, at)
+                at = _put_text(data, place, size, forms[column], framing, width, out, at)
                 if at < 0:
                     return rows, at, column
             place += size
@@ -270,13 +268,15 @@ def rows_of(data: bytes | memoryview, columns: Sequence[ResultColumn]) -> memory
     forms = np.array([FORMS[info.sql.kind] for info in infos], np.uint8)
     framings = np.array([info.framing for info in infos], np.uint8)
     scales = np.array([info.sql.scale for info in infos], np.uint8)
-    widths = np.array([info.width for info in infos], np.int64)
+    widths = np.array([info.width or longest(info.sql) for info in infos], np.int64)
     # A value of 17 bytes may be written beyond the width of its decimal.
-    longest = 1 + sum(max(1 + info.width, _ANY_LENGTH) for info in infos)
+    row = 1 + sum(max(1 + info.width, _ANY_LENGTH) for info in infos)
     shortest = 2 + 4 * len(infos)
-    out = np.empty(longest * (len(data) // shortest + 1) + 2 * len(data) + 17, np.uint8)
+    out = np.empty(row * (len(data) // shortest + 1) + 2 * len(data) + 17, np.uint8)
     _, end, wrong = _compiled()(data, 0, forms, framings, scales, widths, out)
     if wrong >= 0:
         column = columns[wrong]
+        if infos[wrong].framing is Framing.SHORT:
+            raise too_long(column)
         raise SqlError(8624, f"A result was not read: a value of column {column.name!r} is no {column.type.kind}.")
     return out.data[:end]

@@ -46,7 +46,7 @@ class SqlType:
 
     kind: Kind
     length: int | None = None
-    """Characters (n/char, n/varchar) or bytes (binary, varbinary); None where it says MAX, and for other kinds."""
+    """Bytes, or units of UTF-16 of nchar and nvarchar; None where it says MAX, and for other kinds."""
     precision: int = 0
     """Digits of a decimal; 0 for other kinds."""
     scale: int = 0

@@ -121,6 +121,44 @@ CREATE FUNCTION tsql.units(value bpchar) RETURNS int LANGUAGE sql IMMUTABLE STRI
     SELECT CASE WHEN octet_length(value) = length(value::text) THEN octet_length(value)
            ELSE length(value::text) + length(regexp_replace(value::text, '[\u0001-\uFFFF]', '', 'g')) END $$;
 
+-- What varchar(n) and nvarchar(n) keep of a text: whole characters, in so many bytes or units.
+CREATE FUNCTION tsql.cut_bytes(value text, size int) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+DECLARE bytes bytea;
+BEGIN
+    IF octet_length(value) <= size THEN
+        RETURN value;
+    END IF;
+    bytes := convert_to(value, 'UTF8');
+    WHILE size > 0 AND get_byte(bytes, size) BETWEEN 128 AND 191 LOOP  -- the next character begins behind it
+        size := size - 1;
+    END LOOP;
+    RETURN convert_from(substring(bytes FROM 1 FOR size), 'UTF8');
+END $$;
+CREATE FUNCTION tsql.cut_units(value text, size int) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+DECLARE extra int;
+BEGIN
+    IF octet_length(value) <= size THEN
+        RETURN value;
+    END IF;
+    value := left(value, size);
+    LOOP
+        extra := tsql.units(value::bpchar) - size;
+        EXIT WHEN extra <= 0;
+        value := left(value, -((extra + 1) / 2));  -- a character takes two units at most
+    END LOOP;
+    RETURN value;
+END $$;
+-- The same for char(n) and nchar(n), filled up with blanks.
+CREATE FUNCTION tsql.char_of(value text, size int) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT cut || repeat(' ', size - octet_length(cut)) FROM tsql.cut_bytes(value, size) AS cut $$;
+CREATE FUNCTION tsql.nchar_of(value text, size int) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT cut || repeat(' ', size - tsql.units(cut::bpchar)) FROM tsql.cut_units(value, size) AS cut $$;
+-- What a column keeps: where more than blanks would be lost, its domain is left to complain.
+CREATE FUNCTION tsql.stored_char(value bpchar, size int) RETURNS bpchar LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT CASE WHEN octet_length(rtrim(value::text)) > size THEN value ELSE tsql.char_of(value::text, size)::bpchar END $$;
+CREATE FUNCTION tsql.stored_nchar(value bpchar, size int) RETURNS bpchar LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT CASE WHEN tsql.units(rtrim(value::text)::bpchar) > size THEN value ELSE tsql.nchar_of(value::text, size)::bpchar END $$;
+
 CREATE FUNCTION tsql.utf16(value text) RETURNS bytea LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
 DECLARE made text; code int; character text;
 BEGIN
@@ -177,9 +215,9 @@ END $$;
 CREATE FUNCTION tsql.charindex(sought text, within text, start int) RETURNS int LANGUAGE sql IMMUTABLE STRICT AS $$
     SELECT CASE WHEN sought = '' OR strpos(substr(within, greatest(start, 1)), sought) = 0 THEN 0
            ELSE strpos(substr(within, greatest(start, 1)), sought) + greatest(start, 1) - 1 END $$;
-CREATE FUNCTION tsql.aggregated(value text, length int) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+CREATE FUNCTION tsql.aggregated(value text, size int, wide boolean) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT AS $$
 BEGIN
-    IF length(value) > length THEN
+    IF (CASE WHEN wide THEN tsql.units(value::bpchar) ELSE octet_length(value) END) > size THEN
         PERFORM tsql.fail(9829, 'STRING_AGG aggregation result exceeded the limit of 8000 bytes. Use LOB types to avoid result truncation.');
     END IF;
     RETURN value;

@@ -141,6 +141,8 @@ class PostgresEvaluation(PostgresStatements):
 
 def converted(piece: Piece, to: SqlType) -> Piece:
     """Return a value as a variable's type holds it; text is cut, as T-SQL cuts it there. Raises SqlError 102."""
+    if piece.type is None and not piece.null and to.kind in types.STRINGS:
+        return cast(Piece(f"CAST({piece.sql} AS text)", types.NVARCHAR_MAX), to)
     if piece.type is None and not piece.null:
         return Piece(f"CAST({piece.sql} AS {types.base(to)})", to)
     return cast(piece, to)

@@ -1,7 +1,8 @@
 """Rows between PostgreSQL and Arrow, by COPY and Arrow's compiled CSV reader and writer; or as they are, in binary.
 
 Here lives how columns are encoded and decoded, without a loop over cells; which rows move lives in
-`postgres_statements`. It may import `engine`, pyarrow and psycopg.
+`postgres_statements`. It may import `engine`, `postgres_fitting`, pyarrow
+and psycopg.
 
 CSV tells NULL (nothing) from the empty string (quoted), and PostgreSQL prints floats so that they read back to the bit.
 """
@@ -17,6 +18,7 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from resources.endpoints.mssql_emulator.engine import CopiedRows, Kind, ResultColumn, SqlType
+from resources.endpoints.mssql_emulator.postgres_fitting import held
 
 _CHUNK_BYTES = 8 << 20
 _CHUNK_ROWS = 50_000
@@ -170,9 +172,10 @@ def one_value(text: str | None, type_: SqlType) -> object:
 
 
 def text_of(value: object, type_: SqlType) -> str | None:
-    """Return a Python value in PostgreSQL's text form."""
+    """Return a Python value in PostgreSQL's text form, as a variable of the type holds it."""
     if value is None:
         return None
+    value = held(value, type_)
     if isinstance(value, str):
         return value
     if type_.kind is Kind.BIT:

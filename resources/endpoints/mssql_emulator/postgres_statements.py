@@ -28,6 +28,7 @@ from resources.endpoints.mssql_emulator.forms import comes_as
 from resources.endpoints.mssql_emulator.postgres_catalog import plain_type
 from resources.endpoints.mssql_emulator.postgres_connection import PostgresConnection, Values, plain
 from resources.endpoints.mssql_emulator.postgres_errors import sql_error
+from resources.endpoints.mssql_emulator.postgres_fitting import stored
 from resources.endpoints.mssql_emulator.postgres_results import Decoder, as_binary, copied, encoded
 from resources.endpoints.mssql_emulator.tsql import types
 from resources.endpoints.mssql_emulator.tsql.dml_sql import Manipulation
@@ -179,7 +180,8 @@ class PostgresStatements(PostgresConnection):
         """Append rows to a table and return how many. Raises SqlError."""
         self.begin_batch()
         target = self._named(table)
-        self._columns(target)
+        kinds = {column.name: column.type for column in self._columns(target)}
+        wanted = [kinds.get(column.name) for column in columns]
         listed = ", ".join(quote(column.name) for column in columns)
         rows = 0
         with self.guarded(block=True, verb="INSERT"), self.connection.cursor() as cursor:
@@ -187,12 +189,21 @@ class PostgresStatements(PostgresConnection):
             for copied, alike in groupby(batches, lambda batch: isinstance(batch, CopiedRows)):
                 copy = f"COPY {target.sql} ({listed}) FROM STDIN (FORMAT {'binary' if copied else 'csv'})"
                 with cursor.copy(plain(copy).encode()) as into:
-                    for count, data in as_binary(alike) if copied else encoded(alike, columns):
+                    for count, data in as_binary(alike) if copied else encoded(_kept(alike, wanted), columns):
                         self.check_cancelled()
                         into.write(data)
                         rows += count
         self.rowcount = rows
         return rows
+
+
+def _kept(batches: Iterable[pa.RecordBatch], wanted: Sequence[SqlType | None]) -> Iterator[pa.RecordBatch]:
+    """Yield batches as columns of these types keep them."""
+    for batch in batches:
+        arrays = [
+            array if type_ is None else stored(array, type_) for array, type_ in zip(batch.columns, wanted, strict=True)
+        ]
+        yield pa.RecordBatch.from_arrays(arrays, batch.schema.names)
 
 
 class _Stream:

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from resources.endpoints.mssql_emulator.engine import ResultColumn, SqlType
 from resources.endpoints.mssql_emulator.texts import encode_text
-from resources.endpoints.mssql_emulator.types import Framing, TypeInfo, type_info
+from resources.endpoints.mssql_emulator.types import Framing, longest, too_long, type_info
 from resources.endpoints.mssql_emulator.values import encode
 from resources.weave import weave
 
@@ -52,7 +52,9 @@ class _Pieces:
 
 
 def encode_rows(batch: pa.RecordBatch, columns: Sequence[ResultColumn]) -> Iterator[memoryview]:
-    """Yield the rows of a batch as ROW tokens. Raises TypeError where an Arrow type is not that of its column."""
+    """Yield the rows of a batch as ROW tokens. Raises TypeError where an Arrow type is not that of its column,
+    SqlError 8624 for a value that is longer than its column's type says.
+    """
     for column, field in zip(columns, batch.schema, strict=True):
         if field.type != column.type.arrow:
             raise TypeError(f"column {column.name!r} ({column.type.kind}) came as {field.type}")
@@ -76,12 +78,13 @@ def _woven(batch: pa.RecordBatch, columns: Sequence[ResultColumn]) -> memoryview
     pieces = _Pieces()
     places = [np.full(batch.num_rows, _ROW)]
     for array, column in zip(batch.columns, columns, strict=True):
-        places += _column(array, type_info(column.type), pieces)
+        places += _column(array, column, pieces)
     return memoryview(weave(pieces.array(), np.stack(places, axis=1)).buffers()[2])
 
 
-def _column(array: pa.Array, info: TypeInfo, pieces: _Pieces) -> list[np.ndarray]:
+def _column(array: pa.Array, column: ResultColumn, pieces: _Pieces) -> list[np.ndarray]:
     """Add the pieces of a column; return for every row which come, in order."""
+    info = type_info(column.type)
     valid = np.asarray(array.is_valid())
     values = array.drop_null() if array.null_count else array
     if info.framing is Framing.BYTE:
@@ -92,6 +95,8 @@ def _column(array: pa.Array, info: TypeInfo, pieces: _Pieces) -> list[np.ndarray
         return [_places(valid, pieces.add_table(framed), _NULL)]
     data, lengths = encode_text(values, info)
     if info.framing is Framing.SHORT:
+        if np.any(lengths > longest(info.sql)):
+            raise too_long(column)
         heads = pieces.add_table(lengths.astype("<u2").view(np.uint8).reshape(-1, 2))
         return [_places(valid, heads, _NULL_SHORT), _places(valid, pieces.add(data, lengths), _NOTHING)]
     return _plp(valid, data, lengths, pieces)

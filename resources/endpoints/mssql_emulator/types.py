@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 
-from resources.endpoints.mssql_emulator.engine import Kind, SqlType
+from resources.endpoints.mssql_emulator.engine import Kind, ResultColumn, SqlError, SqlType
 from resources.endpoints.mssql_emulator.reading import ProtocolError, Reader
 
 COLLATION = struct.pack("<IB", 0x0409 | 1 << 25 | 1 << 26 | 2 << 28, 0)
@@ -153,12 +153,25 @@ def write_type(sql: SqlType) -> bytes:
         return b"\x28"
     if kind is Kind.XML:
         return b"\xf1\0"
-    size = MAX if sql.length is None else sql.length * (2 if kind in WIDE else 1)
+    size = MAX if sql.length is None else longest(sql)
     if size != MAX and size > _LONGEST:
         raise ValueError(f"{kind.value}({sql.length}): a length of at most {_LONGEST} bytes, or MAX, is possible")
     # A length of 0, as of the literal '', is told as 1: drivers take 0 for an error.
     size = max(size, 2 if kind in WIDE else 1)
     return bytes([_TEXTS[kind]]) + struct.pack("<H", size) + (b"" if kind in BINARIES else COLLATION)
+
+
+def longest(sql: SqlType) -> int:
+    """Return how many bytes a value of a type with a length may have."""
+    return (sql.length or 0) * (2 if sql.kind in WIDE else 1)
+
+
+def too_long(column: ResultColumn) -> SqlError:
+    """Return the error of a value that is longer than COLMETADATA says: a client would lose its place behind it."""
+    sql = column.type
+    return SqlError(
+        8624, f"A result was not read: a value of column {column.name!r} is longer than {sql.kind}({sql.length})."
+    )
 
 
 def read_type(reader: Reader) -> TypeInfo:

@@ -1,7 +1,7 @@
 """Aggregates and the functions of windows.
 
-Here live their entries in the table of `functions`, and OVER. It may import `functions`, `scope`, `types` and
-`expressions`.
+Here live their entries in the table of `functions`, and OVER. It may import `functions`, `scope`, `types`,
+`convert` and `expressions`.
 """
 
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from sqlglot import exp
 
 from resources.endpoints.mssql_emulator.engine import Kind, SqlError, SqlType
 from resources.endpoints.mssql_emulator.tsql import types
+from resources.endpoints.mssql_emulator.tsql.convert import cast
 from resources.endpoints.mssql_emulator.tsql.expressions import Expressions
 from resources.endpoints.mssql_emulator.tsql.functions import Call, as_string, function
 from resources.endpoints.mssql_emulator.tsql.nodes import bare_call, parts
@@ -134,6 +135,8 @@ def _neighbour(call: Call, over: str) -> Piece:
         given.append(call.number(1))
     if len(call.nodes) > 2:
         default = call.arg(2)
+        if piece.type and piece.type.kind in types.STRINGS and not default.null:
+            default = cast(default, piece.type)
         given.append(call.says.suited(default, piece.type).sql if piece.type else default.sql)
         if piece.type:
             given = [f"CAST({given[0]} AS {types.base(piece.type)})", given[1], given[2]]
@@ -230,5 +233,5 @@ def string_agg(says: Expressions, node: exp.GroupConcat, scope: Scope) -> Piece:
     type_ = SqlType(Kind.NVARCHAR if wide else Kind.VARCHAR, (4000 if wide else 8000) if bounded else None)
     said = f"string_agg(CAST({piece.sql} AS text), {separator.sql}{ordered(says, order, scope)})"
     if bounded:
-        said = f"tsql.aggregated({said}, {type_.length})"
+        said = f"tsql.aggregated({said}, {type_.length}, {wide})"
     return Piece(f"CAST({said} AS bpchar)", type_)

@@ -162,12 +162,22 @@ def _to_string(sql: str, source: SqlType, to: SqlType, style: int | None) -> str
     text = _as_text(sql, source, to, style)
     if to.length is None:
         return f"CAST({text} AS bpchar)"
-    shortened = source.kind not in types.STRINGS and to.length < _LONGEST.get(source.kind, 40)
-    if shortened and source.kind in types.NUMBERS:
-        return f"CAST(tsql.fitting({text}, {to.length}) AS {types.base(to)})"
-    if source.kind in types.STRINGS and source.length is not None and source.length <= to.length:
-        return f"CAST({text} AS {types.base(to)})"
-    return f"CAST(left({text}, {to.length}) AS {types.base(to)})"
+    if source.kind in types.NUMBERS and to.length < _LONGEST.get(source.kind, 40):
+        text = f"tsql.fitting({text}, {to.length})"
+    return f"CAST({held(text, source, to)} AS bpchar)"
+
+
+_HELD = {Kind.CHAR: "char_of", Kind.VARCHAR: "cut_bytes", Kind.NCHAR: "nchar_of", Kind.NVARCHAR: "cut_units"}
+
+
+def held(text: str, source: SqlType, to: SqlType) -> str:
+    """Return what a string type of a length holds of a text: cut inside no character, char and nchar filled up."""
+    most = _LONGEST.get(source.kind, 40) if source.kind in types.NUMBERS else source.length
+    if source.kind in types.UNICODE and to.kind not in types.UNICODE and most is not None:
+        most *= 3  # bytes that one unit of UTF-16 becomes at most
+    if to.kind in (Kind.VARCHAR, Kind.NVARCHAR) and most is not None and to.length is not None and most <= to.length:
+        return text
+    return f"tsql.{_HELD[to.kind]}({text}, {to.length})"
 
 
 _LONGEST = {Kind.BIT: 1, Kind.TINYINT: 3, Kind.SMALLINT: 6, Kind.INT: 11, Kind.BIGINT: 20}

@@ -17,8 +17,9 @@ from sqlglot import exp
 from resources.endpoints.mssql_emulator.engine import Kind, SqlError, SqlType
 from resources.endpoints.mssql_emulator.tsql import ddl_nodes, types
 from resources.endpoints.mssql_emulator.tsql.dml_sql import Manipulation
-from resources.endpoints.mssql_emulator.tsql.scope import Scope, Table, quote, text
+from resources.endpoints.mssql_emulator.tsql.scope import Piece, Scope, Table, quote, text
 from resources.endpoints.mssql_emulator.tsql.statements import Said
+from resources.endpoints.mssql_emulator.tsql.storing import stored
 from resources.endpoints.mssql_emulator.tsql.tokens import checked_identifier, refused
 
 _IDENTITIES = {Kind.SMALLINT, Kind.INT, Kind.BIGINT}
@@ -110,7 +111,7 @@ class Definitions:
                 sort = f"START WITH {start} INCREMENT BY {step} MINVALUE {-(2**bits)}"
             return f"{quote(column.name)} {types.base(column.type)} NOT NULL GENERATED ALWAYS AS IDENTITY ({sort})"
         default = next((c for c in column.constraints if c.kind == "DF"), None)
-        said = f" DEFAULT {self._default(default)}" if default is not None else ""
+        said = f" DEFAULT {self._default(default, column.type)}" if default is not None else ""
         return f"{quote(column.name)} {types.domain(column.type)}{said}{not_null}"
 
     def _computed(self, column: ddl_nodes.ComputedColumn, scope: Scope) -> tuple[SqlType, str]:
@@ -123,8 +124,8 @@ class Definitions:
         said = f"{quote(column.name)} {types.domain(piece.type)} GENERATED ALWAYS AS ({piece.sql}) STORED{not_null}"
         return piece.type, said
 
-    def _default(self, constraint: ddl_nodes.Constraint) -> str:
-        return self.says.value(constraint.expression, Scope()).sql
+    def _default(self, constraint: ddl_nodes.Constraint, type_: SqlType | None) -> str:
+        return stored(self.says.value(constraint.expression, Scope()), type_)
 
     def _default_comment(self, table: Table, constraint: ddl_nodes.Constraint) -> list[str]:
         column = constraint.columns[0][0]
@@ -246,9 +247,8 @@ class Definitions:
         self.types.add(column.type)
         name = quote(column.name)
         null = f"ALTER COLUMN {name} {'DROP' if column.nullable else 'SET'} NOT NULL"
-        using = f" USING CAST({name} AS {types.base(column.type)})"
-        if column.type.kind in types.STRINGS:
-            using = f" USING CAST({name} AS bpchar)"
+        source = Piece(f"CAST({name} AS {types.base(column.type)})", known[column.name])
+        using = f" USING {stored(source, column.type)}"
         change = f"ALTER COLUMN {name} TYPE {types.domain(column.type)}{using}"
         return Said(f"ALTER TABLE {table.sql} {change}, {null}", verb="ALTER TABLE")
 
@@ -270,7 +270,8 @@ class Definitions:
             statements.append(f"ALTER TABLE {table.sql} ADD COLUMN {self._column(plain, table, False)}")
             if default is not None and later:  # rows that are there keep NULL
                 statements.append(
-                    f"ALTER TABLE {table.sql} ALTER COLUMN {quote(column.name)} SET DEFAULT {self._default(default)}"
+                    f"ALTER TABLE {table.sql} ALTER COLUMN {quote(column.name)} SET DEFAULT "
+                    f"{self._default(default, column.type)}"
                 )
             for constraint in column.constraints:
                 statements += self._added(constraint, table, scope)
@@ -281,7 +282,8 @@ class Definitions:
                     f"SELECT tsql.no_default({text(table.schema)}, {text(table.name)}, {text(column_name)})"
                 )
                 statements.append(
-                    f"ALTER TABLE {table.sql} ALTER COLUMN {quote(column_name)} SET DEFAULT {self._default(constraint)}"
+                    f"ALTER TABLE {table.sql} ALTER COLUMN {quote(column_name)} SET DEFAULT "
+                    f"{self._default(constraint, known.get(column_name))}"
                 )
             elif constraint.kind == "PK":
                 self._not_null(constraint, table)

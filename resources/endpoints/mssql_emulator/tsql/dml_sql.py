@@ -8,6 +8,7 @@ kind of join. OUTPUT is PostgreSQL 18's RETURNING with the old and the new row.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from sqlglot import exp
@@ -19,6 +20,7 @@ from resources.endpoints.mssql_emulator.tsql.nodes import parts, temporary
 from resources.endpoints.mssql_emulator.tsql.query import Queries
 from resources.endpoints.mssql_emulator.tsql.scope import Scope, Table, quote, text
 from resources.endpoints.mssql_emulator.tsql.statements import Said
+from resources.endpoints.mssql_emulator.tsql.storing import stored, stored_rows
 from resources.endpoints.mssql_emulator.tsql.tokens import refused
 
 _ROW = "__row"
@@ -57,7 +59,7 @@ class Manipulation(Queries):
             query, pieces = self.query(node.query, scope)
             for name, piece in zip(names, pieces or (), strict=False):
                 self.guess(piece, columns[name])
-            return query
+            return stored_rows(query, pieces, [columns[name] for name in names])
         if len(node.rows[0]) != len(names):
             raise SqlError(213, "Column name or number of supplied values does not match table definition.")
         rows = [
@@ -71,7 +73,7 @@ class Manipulation(Queries):
             return "DEFAULT"
         piece = self.value(value, scope)
         self.guess(piece, type_)
-        return piece.sql
+        return stored(piece, type_)
 
     def _insertable(self, table: Table) -> tuple[str, ...]:
         """The columns that a list left out stands for: all but the identity."""
@@ -146,7 +148,7 @@ class Manipulation(Queries):
         piece = self.value(tree, scope)
         type_ = columns.get(name)
         self.guess(piece, type_)
-        return f"CAST(NULL AS {types.base(type_)})" if piece.null and type_ else piece.sql
+        return f"CAST(NULL AS {types.base(type_)})" if piece.null and type_ else stored(piece, type_)
 
     def _target(self, node: Change) -> exp.Table:
         """Return the table that is changed, as FROM names it."""
@@ -212,7 +214,7 @@ class Manipulation(Queries):
         named = f"{table.sql} AS {quote(alias)}" if target.alias else table.sql
         said = f"MERGE INTO {named} USING {using} ON {self.condition(tree.args['on'], scope)}"
         for when in tree.args["whens"].expressions:
-            said += f" {self._when(when, scope)}"
+            said += f" {self._when(when, table, columns, scope)}"
         returning = tree.args.get("returning")
         output = None
         if returning is not None:
@@ -220,7 +222,7 @@ class Manipulation(Queries):
             output = Output(returning.expressions)
         return self._said("MERGE", with_ + said, output, table, scope)
 
-    def _when(self, when: Any, scope: Scope) -> str:
+    def _when(self, when: Any, table: Table, columns: Mapping[str, Any], scope: Scope) -> str:
         parts(when, "matched", "source", "condition", "then")
         condition = when.args.get("condition")
         said = "WHEN MATCHED" if when.args["matched"] else "WHEN NOT MATCHED"
@@ -233,22 +235,27 @@ class Manipulation(Queries):
             return f"{said} THEN DELETE"
         if isinstance(then, exp.Update):
             parts(then, "expressions")
-            sets = [f"{quote(item.this.name)} = {self.value(item.expression, scope).sql}" for item in then.expressions]
+            sets = [
+                f"{quote(item.this.name)} = {self._merged(item.expression, columns.get(item.this.name), scope)}"
+                for item in then.expressions
+            ]
             return f"{said} THEN UPDATE SET {', '.join(sets)}"
         if isinstance(then, exp.Insert):
             parts(then, "this", "expression")
             names = then.this.expressions if isinstance(then.this, exp.Tuple) else [then.this] if then.this else []
             given = then.expression.expressions if isinstance(then.expression, exp.Tuple) else [then.expression]
-            values = [self._merged(item, scope) for item in given]
-            listed = f" ({', '.join(quote(_bare(item).name) for item in names)})" if names else ""
-            return f"{said} THEN INSERT{listed} VALUES ({', '.join(values)})"
+            listed = [_bare(item).name for item in names]
+            kinds = [columns.get(name) for name in listed or self._insertable(table)]
+            values = [self._merged(item, type_, scope) for item, type_ in zip_longest(given, kinds[: len(given)])]
+            into = f" ({', '.join(map(quote, listed))})" if listed else ""
+            return f"{said} THEN INSERT{into} VALUES ({', '.join(values)})"
         raise refused(then.sql("tsql")[:60] if isinstance(then, exp.Expression) else str(then))
 
-    def _merged(self, node: Any, scope: Scope) -> str:
+    def _merged(self, node: Any, type_: Any, scope: Scope) -> str:
         bare = _bare(node)
         if isinstance(bare, exp.Column) and bare.name.upper() == "DEFAULT" and not bare.this.args.get("quoted"):
             return "DEFAULT"
-        return self.value(bare, scope).sql
+        return stored(self.value(bare, scope), type_)
 
     def _said(self, verb: str, sql: str, output: Output | None, table: Table, scope: Scope) -> Said:
         if output is None:
@@ -263,9 +270,11 @@ class Manipulation(Queries):
         if not output.into:
             return Said(returning, pieces, rows=True, counted=True, used=self.used, before=self.locks, verb=verb)
         into = self.table(output.into)
-        self.columns_of(into)
-        names = f" ({', '.join(map(quote, output.into_columns or self._insertable(into)))})"
-        whole = f'WITH "__output" AS ({returning}) INSERT INTO {into.sql}{names} SELECT * FROM "__output"'
+        kept = self.columns_of(into)
+        names = output.into_columns or self._insertable(into)
+        rows = stored_rows('SELECT * FROM "__output"', pieces, [kept.get(name) for name in names])
+        listed = ", ".join(map(quote, names))
+        whole = f'WITH "__output" AS ({returning}) INSERT INTO {into.sql} ({listed}) {rows}'
         return Said(whole, counted=True, used=self.used, before=self.locks, verb=verb)
 
 

@@ -13,7 +13,7 @@ from sqlglot import exp
 
 from resources.endpoints.mssql_emulator.engine import Kind, SqlError, SqlType
 from resources.endpoints.mssql_emulator.tsql import types
-from resources.endpoints.mssql_emulator.tsql.convert import cast
+from resources.endpoints.mssql_emulator.tsql.convert import cast, held
 from resources.endpoints.mssql_emulator.tsql.expressions import Expressions
 from resources.endpoints.mssql_emulator.tsql.scope import Piece, Scope
 from resources.endpoints.mssql_emulator.tsql.tokens import refused
@@ -103,16 +103,24 @@ def simple(*names: str, least: int, most: int | None = None, sql: str, type_: Sq
     function(*names, least=least, most=most)(handler)
 
 
-def on_text(*names: str, least: int, sql: str) -> None:
-    """Enter functions of a string, and perhaps others, that return a string of the first one's kind."""
+def on_text(*names: str, least: int, sql: str, grows: bool = False) -> None:
+    """Enter functions of a string, and perhaps others, that return a string of the first one's kind.
+
+    What `grows` is of the kind's greatest length, unless the first one is of any length.
+    """
 
     def handler(call: Call) -> Piece:
         given = [call.string(place) for place in range(len(call.nodes))]
         first = given[0].type
-        grows = "replace" in sql
-        kept = None if grows or first is None else first.length
-        kind = Kind.NVARCHAR if first is None or first.kind in types.UNICODE else Kind.VARCHAR
+        kept = None if first is None else first.length
+        decide = given if "REPLACE" in names else given[:1]
+        wide = any(piece.type is None or piece.type.kind in types.UNICODE for piece in decide if not piece.null)
+        kind = Kind.NVARCHAR if wide or first is None else Kind.VARCHAR
+        if kept is not None and grows:
+            kept = 4000 if kind is Kind.NVARCHAR else 8000
         said = sql.format(*(f"CAST({piece.sql} AS text)" for piece in given))
+        if kept is not None:  # another case of a letter, or another letter, may take more bytes
+            said = held(said, SqlType(kind), SqlType(kind, kept))
         return Piece(f"CAST({said} AS bpchar)", SqlType(kind, kept))
 
     function(*names, least=least)(handler)

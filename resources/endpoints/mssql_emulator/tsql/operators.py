@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from resources.endpoints.mssql_emulator.engine import Kind, SqlError, SqlType
 from resources.endpoints.mssql_emulator.tsql import type_rules, types
-from resources.endpoints.mssql_emulator.tsql.convert import cast, string_bytes
+from resources.endpoints.mssql_emulator.tsql.convert import cast, held, string_bytes
 from resources.endpoints.mssql_emulator.tsql.scope import Catalog, Piece
 
 
@@ -41,9 +41,12 @@ class Operators:
         unicode_ = any(type_.kind in types.UNICODE for type_ in known)
         lengths = [type_.length for type_ in known]
         longest = 4000 if unicode_ else 8000
-        total = None if None in lengths else min(longest, sum(length or 0 for length in lengths))
-        joined = f"CAST(CAST({one.sql} AS text) || CAST({other.sql} AS text) AS bpchar)"
-        return Piece(joined, SqlType(Kind.NVARCHAR if unicode_ else Kind.VARCHAR, total))
+        total = None if None in lengths else sum(length or 0 for length in lengths)
+        type_ = SqlType(Kind.NVARCHAR if unicode_ else Kind.VARCHAR, total and min(total, longest))
+        joined = f"CAST({one.sql} AS text) || CAST({other.sql} AS text)"
+        if total is not None:
+            joined = held(joined, SqlType(type_.kind, total), type_)
+        return Piece(f"CAST({joined} AS bpchar)", type_)
 
     def arithmetic(self, operator: str, one: Piece, other: Piece) -> Piece:
         """Return a sum, difference, product, quotient or remainder. Raises SqlError 402."""

@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from resources.endpoints.mssql_emulator.engine import Kind, SqlType
 from resources.endpoints.mssql_emulator.tsql import types
-from resources.endpoints.mssql_emulator.tsql.convert import string_bytes
+from resources.endpoints.mssql_emulator.tsql.convert import held, string_bytes
 from resources.endpoints.mssql_emulator.tsql.functions import Call, as_string, function, on_text, simple
 from resources.endpoints.mssql_emulator.tsql.scope import Piece
 
@@ -18,8 +18,8 @@ on_text("LTRIM", least=1, sql="ltrim({0}, ' ')")
 on_text("RTRIM", least=1, sql="rtrim({0}, ' ')")
 on_text("TRIM", least=1, sql="btrim({0}, ' ')")
 on_text("REVERSE", least=1, sql="reverse({0})")
-on_text("REPLACE", least=3, sql="replace({0}, {1}, {2})")
-on_text("TRANSLATE", least=3, sql="translate({0}, {1}, {2})")
+on_text("REPLACE", least=3, sql="replace({0}, {1}, {2})", grows=True)
+on_text("TRANSLATE", least=3, sql="translate({0}, {1}, {2})", grows=True)
 
 simple("ISJSON", least=1, sql="tsql.is_json(CAST({0} AS text))", type_=types.INT)
 simple(
@@ -146,25 +146,27 @@ def _char(call: Call) -> Piece:
 @function("CONCAT", least=2, most=254)
 def _concat(call: Call) -> Piece:
     given = [as_string(piece) for piece in call.args()]
-    joined = " || ".join(f"coalesce(CAST({piece.sql} AS text), '')" for piece in given)
-    return Piece(f"CAST({joined} AS bpchar)", _joined(given))
+    return _joined(" || ".join(f"coalesce(CAST({piece.sql} AS text), '')" for piece in given), given)
 
 
 @function("CONCAT_WS", least=3, most=254)
 def _concat_ws(call: Call) -> Piece:
     given = [as_string(piece) for piece in call.args()]
-    return Piece(
-        f"CAST(concat_ws({', '.join(f'CAST({piece.sql} AS text)' for piece in given)}) AS bpchar)", _joined(given)
-    )
+    # The separator stands between all others.
+    lengths = [given[0]] * (len(given) - 2) + given[1:]
+    return _joined(f"concat_ws({', '.join(f'CAST({piece.sql} AS text)' for piece in given)})", lengths)
 
 
-def _joined(given: list[Piece]) -> SqlType:
+def _joined(said: str, given: list[Piece]) -> Piece:
     known = [piece.type for piece in given if not piece.null]
     wide = any(type_ is None or type_.kind in types.UNICODE for type_ in known)
     lengths = [None if type_ is None else type_.length for type_ in known]
     longest = 4000 if wide else 8000
-    total = None if None in lengths else max(1, min(longest, sum(length or 0 for length in lengths)))
-    return SqlType(Kind.NVARCHAR if wide else Kind.VARCHAR, total)
+    total = None if None in lengths else max(1, sum(length or 0 for length in lengths))
+    type_ = SqlType(Kind.NVARCHAR if wide else Kind.VARCHAR, total and min(longest, total))
+    if total is not None:
+        said = held(said, SqlType(type_.kind, total), type_)
+    return Piece(f"CAST({said} AS bpchar)", type_)
 
 
 @function("HASHBYTES", least=2)

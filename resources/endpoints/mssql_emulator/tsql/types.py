@@ -5,7 +5,8 @@ Here live tables and pure functions; what operators make of types lives in `type
 
 Every type is a domain in the schema `tsql` named as T-SQL writes it, so that a column's declared type can be read back.
 Character types are domains over `bpchar`, the one type of PostgreSQL whose comparisons ignore trailing blanks, as `=`
-does in T-SQL, and which keeps them; a bit is a smallint of 0 and 1, because it takes part in arithmetic and
+does in T-SQL, and which keeps them (its own length would count characters, where T-SQL counts bytes or units of
+UTF-16); a bit is a smallint of 0 and 1, because it takes part in arithmetic and
 comparisons as a number. datetime keeps whole milliseconds (SQL Server: steps of 1/300 s), and a seventh digit of a
 fraction of a second is rounded away.
 """
@@ -150,8 +151,6 @@ def base(type_: SqlType) -> str:
         case Kind.TIME | Kind.DATETIME2 | Kind.DATETIMEOFFSET:
             name = {Kind.TIME: "time", Kind.DATETIME2: "timestamp", Kind.DATETIMEOFFSET: "timestamptz"}[type_.kind]
             return f"{name}({min(type_.scale, 6)})"
-        case Kind.CHAR | Kind.NCHAR:
-            return f"bpchar({type_.length})"
         case _:
             return _BASES[type_.kind]
 
@@ -169,7 +168,9 @@ _BASES = {
     Kind.DATETIME: "timestamp(3)",
     Kind.SMALLDATETIME: "timestamp(0)",
     Kind.UNIQUEIDENTIFIER: "uuid",
+    Kind.CHAR: "bpchar",
     Kind.VARCHAR: "bpchar",
+    Kind.NCHAR: "bpchar",
     Kind.NVARCHAR: "bpchar",
     Kind.BINARY: "bytea",
     Kind.VARBINARY: "bytea",
@@ -199,6 +200,8 @@ _RANGES = {
     Kind.SMALLDATETIME: "VALUE = date_trunc('minute', VALUE)",
 }
 _SIZES = {
+    Kind.CHAR: "octet_length(VALUE) = {0}",
+    Kind.NCHAR: "tsql.units(VALUE) = {0}",
     Kind.VARCHAR: "octet_length(VALUE) <= {0}",
     Kind.NVARCHAR: "octet_length(VALUE) <= {0} OR tsql.units(VALUE) <= {0}",
     Kind.VARBINARY: "octet_length(VALUE) <= {0}",

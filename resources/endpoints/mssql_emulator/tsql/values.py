@@ -78,7 +78,8 @@ class Values(Operators, ABC):
     def _literal(self, node: exp.Literal, _: Scope) -> Piece:
         written = str(node.this)
         if node.is_string:
-            return Piece(text(written), SqlType(Kind.VARCHAR, max(1, len(written.encode()))), literal=True)
+            size = len(written.encode())
+            return Piece(text(written), SqlType(Kind.VARCHAR, max(1, size) if size <= 8000 else None), literal=True)
         if "e" in written.lower():
             return Piece(f"CAST('{written}' AS double precision)", types.FLOAT)
         if written.isdigit():
