@@ -390,14 +390,27 @@ BEGIN
     EXECUTE 'SELECT last_value FROM ' || sequence INTO found;
     RETURN found;
 END $$;
--- After SET IDENTITY_INSERT ON: the next value follows the greatest one.
+-- Rows came with values of their own: the next one follows the furthest of them.
 CREATE FUNCTION tsql.reseed(schema text, name text) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE attname text; greatest_value bigint; sequence text := tsql.identity_sequence(schema, name);
+DECLARE attname text; furthest bigint; falls boolean; sequence text := tsql.identity_sequence(schema, name);
 BEGIN
     SELECT a.attname INTO attname FROM pg_attribute AS a WHERE attrelid = tsql.relation(schema, name) AND attidentity <> '';
-    EXECUTE format('SELECT max(%I) FROM %s', attname, tsql.relation(schema, name)::regclass) INTO greatest_value;
-    EXECUTE format('SELECT setval(%L, greatest(last_value, %s)) FROM %s WHERE %s IS NOT NULL AND (last_value < %s OR NOT is_called)',
-                   sequence, greatest_value, sequence, greatest_value, greatest_value);
+    SELECT seqincrement < 0 INTO falls FROM pg_sequence WHERE seqrelid = sequence::regclass;
+    EXECUTE format('SELECT %s(%I) FROM %s', CASE WHEN falls THEN 'min' ELSE 'max' END, attname, tsql.relation(schema, name)::regclass) INTO furthest;
+    IF furthest IS NOT NULL THEN
+        EXECUTE format('SELECT setval(%L, %s) FROM %s WHERE last_value %s %s OR (NOT is_called AND last_value = %2$s)',
+                       sequence, furthest, sequence, CASE WHEN falls THEN '>' ELSE '<' END, furthest);
+    END IF;
+END $$;
+-- A column of a new table goes on with the identity of another table's.
+CREATE FUNCTION tsql.inherit_identity(schema text, name text, attribute text, from_schema text, from_name text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE source pg_sequence; target text := tsql.relation(schema, name)::regclass;
+BEGIN
+    SELECT * INTO source FROM pg_sequence WHERE seqrelid = tsql.identity_sequence(from_schema, from_name)::regclass;
+    EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL', target, attribute);
+    EXECUTE format('ALTER TABLE %s ALTER COLUMN %I ADD GENERATED ALWAYS AS IDENTITY (START WITH %s INCREMENT BY %s MINVALUE %s)',
+                   target, attribute, source.seqstart, source.seqincrement, source.seqmin);
+    PERFORM tsql.reseed(schema, name);
 END $$;
 
 CREATE FUNCTION tsql.new_index(schema text, name text, index text, kind text) RETURNS void LANGUAGE plpgsql AS $$

@@ -17,9 +17,9 @@ from resources.endpoints.mssql_emulator.tsql import dml, program, types
 from resources.endpoints.mssql_emulator.tsql.batch import read_batch
 from resources.endpoints.mssql_emulator.tsql.concatenation import running_concatenation
 from resources.endpoints.mssql_emulator.tsql.convert import cast
-from resources.endpoints.mssql_emulator.tsql.ddl_sql import select_into
 from resources.endpoints.mssql_emulator.tsql.dml_sql import Manipulation
 from resources.endpoints.mssql_emulator.tsql.scope import Piece, Scope
+from resources.endpoints.mssql_emulator.tsql.select_into import select_into
 from resources.endpoints.mssql_emulator.tsql.statements import Said
 from resources.endpoints.mssql_emulator.tsql.tokens import refused, tokenize, word
 

@@ -33,8 +33,9 @@ from resources.endpoints.mssql_emulator.postgres_results import Decoder, as_bina
 from resources.endpoints.mssql_emulator.tsql import types
 from resources.endpoints.mssql_emulator.tsql.dml_sql import Manipulation
 from resources.endpoints.mssql_emulator.tsql.query import UNNAMED
-from resources.endpoints.mssql_emulator.tsql.scope import Column, Table, quote
-from resources.endpoints.mssql_emulator.tsql.statements import Said
+from resources.endpoints.mssql_emulator.tsql.scope import Column, Piece, Table, quote, text
+from resources.endpoints.mssql_emulator.tsql.statements import Made, Said
+from resources.endpoints.mssql_emulator.tsql.storing import stored as to_column
 from resources.endpoints.mssql_emulator.tsql.tokens import Cursor, tokenize
 
 _WIDE = 16
@@ -55,27 +56,45 @@ class PostgresStatements(PostgresConnection):
         with self.guarded(block=block, verb=said.verb, line=line):
             for before in said.before:
                 self.connection.execute(before.encode(), {})
-            inherited = self._not_null(said, values) if said.made is not None else []
-            if said.made is not None or not said.used:
+            after = said.after
+            if said.made is not None:
+                making, after = self._making(said, said.made, values)
+                done = self.connection.execute(making)
+            elif not said.used:
                 done = self.connection.execute(self._bound(said.sql, values))
             else:
                 done = self.connection.execute(said.sql.encode(), {name: values[name] for name in said.used})
             rows = max(0, done.rowcount)
-            for after in [*inherited, *said.after]:
-                self.connection.execute(after.encode(), {})
+            for statement in after:
+                self.connection.execute(statement.encode(), {})
         if said.counted:
             self.rowcount = rows
         yield Affected(rows if said.counted and not self.settings.nocount else None)
 
-    def _not_null(self, said: Said, values: Values) -> list[str]:
-        """Return what makes the columns of a new table NOT NULL whose origins are."""
-        assert said.made is not None
-        query = said.sql.split(" AS ", 1)[1]
-        columns, *_ = self.described(self._bound(query, values), replace(said, counted=False))
-        names = [column.name for column in columns if not column.nullable]
-        return [
-            f"ALTER TABLE {said.made.sql} {', '.join(f'ALTER COLUMN {quote(n)} SET NOT NULL' for n in names)}"
-        ] * bool(names)
+    def _making(self, said: Said, made: Made, values: Values) -> tuple[bytes, list[str]]:
+        """Return what makes a table of a query's rows, its columns of the query's types, and what goes on with it."""
+        bound = self._bound(said.sql, values)
+        query = replace(said, counted=False)
+        columns, unscaled, _ = self.described(bound, query)
+        if unscaled:
+            columns = self._scaled(bound, columns, unscaled, query)
+        self._shared.ensure({column.type for column in columns})
+        own = made.identity[1] if made.identity else ""
+        names = [f"c{place}" for place in range(len(columns))]
+        kept = ", ".join(
+            _as_column(name, column, identity=column.name == own) for name, column in zip(names, columns, strict=True)
+        )
+        temporary = "TEMPORARY " if made.table.schema == "pg_temp" else ""
+        head = f"CREATE {temporary}TABLE {made.table.sql} AS SELECT {kept} FROM ("
+        after = [
+            f"ALTER TABLE {made.table.sql} ALTER COLUMN {quote(column.name)} SET NOT NULL"
+            for column in columns
+            if column.name in made.filled or (made.inherits and not column.nullable)
+        ]
+        if made.identity:
+            places = (made.table.schema, made.table.name, own, made.identity[0].schema, made.identity[0].name)
+            after.append(f"SELECT tsql.inherit_identity({', '.join(map(text, places))})")
+        return plain(head).encode() + bound + f') AS "__v" ({", ".join(names)})'.encode(), after
 
     def _bound(self, sql: str, values: Values) -> bytes:
         """Return the text with its placeholders filled in: for COPY and others that take no parameters."""
@@ -195,6 +214,14 @@ class PostgresStatements(PostgresConnection):
                         rows += count
         self.rowcount = rows
         return rows
+
+
+def _as_column(name: str, column: ResultColumn, *, identity: bool) -> str:
+    """Return a value of a query as a column of a table of its own type."""
+    said = to_column(Piece(name), column.type)
+    if not identity:  # PostgreSQL has no identity of a domain
+        said = f"CAST({said} AS {types.domain(column.type)})"
+    return f"{said} AS {quote(column.name)}"
 
 
 def _kept(batches: Iterable[pa.RecordBatch], wanted: Sequence[SqlType | None]) -> Iterator[pa.RecordBatch]:

@@ -12,8 +12,6 @@ import secrets
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from sqlglot import exp
-
 from resources.endpoints.mssql_emulator.engine import Kind, SqlError, SqlType
 from resources.endpoints.mssql_emulator.tsql import ddl_nodes, types
 from resources.endpoints.mssql_emulator.tsql.dml_sql import Manipulation
@@ -313,27 +311,3 @@ class Definitions:
         ddl_nodes.Transfer: _transfer,
         ddl_nodes.AlterTable: _alter_table,
     }
-
-
-def select_into(says: Manipulation, tree: exp.Expression, into: Any) -> Said:
-    """Return SELECT ... INTO. Raises SqlError 102, 1038."""
-    query, columns = says.query(tree, None, named=True)
-    if columns is not None and any(not column.name for column in columns):
-        raise SqlError(
-            1038,
-            "An object or column name is missing or empty. For SELECT INTO statements, verify each column has a name.",
-        )
-    table = says.table(into)
-    temporary = "TEMPORARY " if table.schema == "pg_temp" else ""
-    sql = f"CREATE {temporary}TABLE {table.sql} AS {query}"
-    outer = any(join.args.get("side") for join in tree.find_all(exp.Join))
-    inherits = isinstance(tree, exp.Select) and not outer
-    return Said(
-        sql,
-        columns,
-        counted=True,
-        used=says.used,
-        before=says.locks,
-        verb="SELECT INTO",
-        made=table if inherits else None,
-    )

@@ -8,6 +8,19 @@ from dataclasses import dataclass, field
 from resources.endpoints.mssql_emulator.tsql.scope import Piece, Table
 
 
+@dataclass(frozen=True)
+class Made:
+    """The table that SELECT INTO makes."""
+
+    table: Table
+    inherits: bool = False
+    """A column may be NOT NULL as its origin is."""
+    filled: frozenset[str] = frozenset()
+    """Columns of expressions that are never NULL."""
+    identity: tuple[Table, str] | None = None
+    """The table whose identity column it goes on with, and what that is called here."""
+
+
 @dataclass
 class Said:
     """A statement, said in PostgreSQL's SQL; texts have psycopg's placeholders."""
@@ -27,7 +40,7 @@ class Said:
     """Statements to run behind it, in the same transaction."""
     verb: str = ""
     """What error messages call it: INSERT, UPDATE, DELETE, MERGE."""
-    made: Table | None = None
-    """The table that SELECT INTO makes, whose columns may be NOT NULL as their origins are."""
+    made: Made | None = None
+    """What SELECT INTO makes of the rows."""
     alone: bool = False
     """PostgreSQL runs it outside a transaction only."""
