@@ -142,7 +142,7 @@ REFUSED = [
     ("NVARCHAR(3)", "abcd", 2628),
     ("NVARCHAR(3)", "👍👍", 2628),
     ("VARCHAR(3)", "üü", 2628),
-    ("BINARY(2)", b"\0", 2628),
+    ("BINARY(2)", b"\0\0\0", 2628),
     ("DECIMAL(18, 4)", None, 515),
     ("FLOAT", float("nan"), 8115),
     ("FLOAT", float("inf"), 8115),

@@ -191,7 +191,11 @@ def test_only_what_needs_no_conversion_and_no_look_at_its_text_goes_into_a_colum
     assert not goes_into(SqlType(Kind.INT), SqlType(Kind.BIGINT))
     assert not goes_into(SqlType(Kind.NVARCHAR), SqlType(Kind.INT))
     assert not goes_into(SqlType(Kind.VARCHAR), SqlType(Kind.VARCHAR))
-    assert goes_into(SqlType(Kind.VARBINARY), SqlType(Kind.BINARY, 4))
+    assert goes_into(SqlType(Kind.BINARY, 4), SqlType(Kind.VARBINARY))
+    assert not goes_into(SqlType(Kind.VARBINARY), SqlType(Kind.BINARY, 4))
+    assert not goes_into(SqlType(Kind.NCHAR, 4), SqlType(Kind.NCHAR, 4))
+    assert goes_into(SqlType(Kind.TIME, scale=6), SqlType(Kind.TIME, scale=6))
+    assert not goes_into(SqlType(Kind.TIME, scale=7), SqlType(Kind.TIME, scale=3))
 
 
 def test_a_narrow_out_is_never_written_beyond() -> None:

@@ -137,8 +137,9 @@ def _put_moment(data: bytes, place: int, form: int, scale: int, width: int, out:
         _put(days, 3, out, at)
         return 0 <= days <= LAST_DAY
     if form == Form.TIME:
-        _put_clock(_signed(data, place, 8), scale, width, out, at)
-        return True
+        micros = _signed(data, place, 8)
+        _put_clock(micros, scale, width, out, at)
+        return 0 <= micros < DAY
     return _put_instant(_signed(data, place, 8), form, scale, width, out, at)
 
 

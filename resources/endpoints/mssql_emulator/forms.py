@@ -59,7 +59,7 @@ FORMS = {
     **dict.fromkeys(WIDE, Form.WIDE),
     **dict.fromkeys((Kind.CHAR, Kind.VARCHAR, *BINARIES), Form.SAME),
 }
-_FILLED = {Kind.CHAR, Kind.NCHAR}
+_FILLED = {Kind.CHAR, Kind.NCHAR, Kind.BINARY}
 _TEXTS = frozenset({25, 705, 1042, 1043})
 _OIDS = {
     **dict.fromkeys((Kind.BIT, Kind.TINYINT, Kind.SMALLINT), frozenset({21})),
@@ -88,7 +88,8 @@ def goes_into(sent: SqlType, column: SqlType) -> bool:
     """Return whether values that a client sends stand in PostgreSQL as those of a column do.
 
     Text that is not sent as UTF-16 may be of any code page or none, which `texts` looks into; what a column fills up
-    may be sent shorter.
+    may be sent shorter, and PostgreSQL would round a time of day to 24:00.
     """
     looked_into = (FORMS[sent.kind] is Form.SAME and sent.kind not in BINARIES) or column.kind in _FILLED
+    looked_into = looked_into or (column.kind is Kind.TIME and sent.scale > column.scale)
     return not looked_into and _OIDS[sent.kind] == _OIDS[column.kind]

@@ -46,6 +46,22 @@ BEGIN
     RETURN value;
 END $$;
 
+-- A moment to be read in so many digits of a second. PostgreSQL reads microseconds: digits behind them are cut where they
+-- would be rounded a second time, or a day would end too early; and it would read 24:00 and a 60th second.
+CREATE FUNCTION tsql.moment_text(value text, digits int) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+BEGIN
+    IF value ~ '(^|[ T])24:|:60([^0-9]|$)' THEN
+        PERFORM tsql.fail(241, 'Conversion failed when converting date and/or time from character string.');
+    END IF;
+    IF digits < 6 THEN
+        RETURN regexp_replace(value, '(\.\d{6})\d+', '\1');
+    END IF;
+    RETURN CASE digits WHEN 7 THEN regexp_replace(value, '(:59:59\.999999)\d+', '\1') ELSE value END;
+END $$;
+-- A time of day in so many digits of a second: what is rounded up from the day's last one is midnight.
+CREATE FUNCTION tsql.clock(value time, digits int) RETURNS time LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT CASE WHEN rounded = '24:00' THEN '00:00' ELSE rounded END FROM pg_catalog."time"(value, digits) AS rounded $$;
+
 -- A value that the planner does not look through: it would fold the conversion of a constant that a CASE guards.
 CREATE FUNCTION tsql.opaque(value text) RETURNS text LANGUAGE plpgsql VOLATILE STRICT AS $$ BEGIN RETURN value; END $$;
 
@@ -114,6 +130,9 @@ END $$;
 CREATE FUNCTION tsql.padded(value bytea, length int) RETURNS bytea LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT substring(value FROM 1 FOR length)
         || decode(repeat('00', greatest(0, length - octet_length(value))), 'hex') $$;
+
+CREATE FUNCTION tsql.stored_binary(value bytea, size int) RETURNS bytea LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT CASE WHEN octet_length(value) > size THEN value ELSE tsql.padded(value, size) END $$;
 
 -- ------------------------------------------------------------------ strings
 -- Code units of UTF-16: what nvarchar(n) counts.

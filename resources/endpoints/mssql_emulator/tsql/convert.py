@@ -130,7 +130,20 @@ def _to_time(sql: str, source: SqlType, to: SqlType) -> str:
         return f"tsql.datetime_of(CAST({sql} AS timestamp))"
     if to.kind is Kind.SMALLDATETIME:
         return f"tsql.smalldatetime_of(CAST({sql} AS timestamp))"
+    return moment(sql, to)
+
+
+def moment(sql: str, to: SqlType) -> str:
+    """Return a date or time in the digits of a type of its kind; times of day go on at midnight."""
+    if to.kind is Kind.TIME and to.scale < 6:
+        return f"tsql.clock(CAST({sql} AS time), {to.scale})"
     return f"CAST({sql} AS {types.base(to)})"
+
+
+def moment_from_text(sql: str, to: SqlType) -> str:
+    """Return a string, read as a time, datetime2 or datetimeoffset."""
+    said = f"tsql.moment_text(CAST({sql} AS text), {to.scale})"
+    return f"tsql.clock(CAST({said} AS time), {min(to.scale, 6)})" if to.kind is Kind.TIME else moment(said, to)
 
 
 def _from_string(sql: str, to: SqlType, style: int | None) -> str:
@@ -154,8 +167,8 @@ def _time_from_string(read: str, to: SqlType, style: int | None) -> str:
     if style not in _READ_AS_ISO:
         raise refused(f"conversion of a string to {to.kind} with style {style}")
     if to.kind in types.LEGACY_TIMES:
-        return _to_time(f"tsql.time_text({read})", types.DATETIME2, to)
-    return f"CAST(tsql.time_text({read}) AS {types.base(to)})"
+        return _to_time(f"tsql.moment_text(tsql.time_text({read}), 3)", types.DATETIME2, to)
+    return moment_from_text(f"tsql.time_text({read})", to)
 
 
 def _to_string(sql: str, source: SqlType, to: SqlType, style: int | None) -> str:

@@ -7,6 +7,7 @@ The server's time zone is UTC. https://learn.microsoft.com/sql/t-sql/functions/d
 from resources.endpoints.mssql_emulator.engine import Kind, SqlType
 from resources.endpoints.mssql_emulator.tsql import types
 from resources.endpoints.mssql_emulator.tsql.convert import cast
+from resources.endpoints.mssql_emulator.tsql.convert import moment as in_digits
 from resources.endpoints.mssql_emulator.tsql.functions import Call, function
 from resources.endpoints.mssql_emulator.tsql.scope import Piece
 
@@ -57,7 +58,7 @@ def _dateadd(call: Call) -> Piece:
         raise call.wrong(f"({part} of {moment.type.kind}")
     step = _STEPS.get(part, f"1 {part}")
     said = f"({moment.sql} + {call.number(1)} * interval '{step}')"
-    return Piece(f"CAST({said} AS {types.base(moment.type)})", moment.type)
+    return Piece(in_digits(said, moment.type), moment.type)
 
 
 @function("DATEDIFF", "DATEDIFF_BIG", least=3)
