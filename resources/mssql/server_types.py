@@ -24,6 +24,8 @@ _LONGEST = {
     "DATETIMEOFFSET(7)": "2026-01-01 10:00:00.1234567 +00:00",
 }
 """Values that an engine without SQL Server's precision, 100 nanoseconds, cannot hold."""
+OFFSET = "offset of DATETIMEOFFSET"
+_ELSEWHERE = "2026-01-01 10:00:00 +02:00"
 
 
 def lacking(connection: Any) -> Mapping[str, str]:
@@ -43,4 +45,15 @@ def lacking(connection: Any) -> Mapping[str, str]:
         kept = connection.execute(f"SELECT CAST(CAST('{_LONGEST[name]}' AS {name}) AS NVARCHAR(40))").fetchone()[0]
         if kept != _LONGEST[name]:
             found[name] = f"{_LONGEST[name]} becomes {kept}"
+    if not _keeps_offsets(connection, refusal):
+        found[OFFSET] = "the instant is kept, the offset is shown as +00:00"
     return found
+
+
+def _keeps_offsets(connection: Any, refusal: type[Exception]) -> bool:
+    """Tell whether the offset of a datetimeoffset can be read back; it is no matter of the instant."""
+    try:
+        kept = connection.execute(f"SELECT CAST(CAST('{_ELSEWHERE}' AS DATETIMEOFFSET(0)) AS NVARCHAR(40))").fetchone()
+    except refusal:
+        return False
+    return bool(kept[0] == _ELSEWHERE)

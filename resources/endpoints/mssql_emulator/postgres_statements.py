@@ -201,6 +201,8 @@ class PostgresStatements(PostgresConnection):
         target = self._named(table)
         kinds = {column.name: column.type for column in self._columns(target)}
         wanted = [kinds.get(column.name) for column in columns]
+        for column, type_ in zip(columns, wanted, strict=True):
+            to_column(Piece("", column.type), type_)  # refuses what cannot be kept
         listed = ", ".join(quote(column.name) for column in columns)
         rows = 0
         with self.guarded(block=True, verb="INSERT"), self.connection.cursor() as cursor:

@@ -6,6 +6,8 @@ conversion that is guessed would change values silently (PostgreSQL rounds where
 https://learn.microsoft.com/sql/t-sql/functions/cast-and-convert-transact-sql
 """
 
+import re
+
 from resources.endpoints.mssql_emulator.engine import Kind, SqlType
 from resources.endpoints.mssql_emulator.tsql import types
 from resources.endpoints.mssql_emulator.tsql.scope import Piece
@@ -32,14 +34,31 @@ _CLOCK_STYLES = {8: "HH24:MI:SS", 24: "HH24:MI:SS", 108: "HH24:MI:SS"}
 _LEGACY_DEFAULT = {0, 100}
 _ISO = {20: " ", 120: " ", 21: " ", 25: " ", 121: " ", 126: "T", 127: "T"}
 _WITHOUT_FRACTION = {20, 120}
+_UTC_STYLE = 127
+"""In which a datetimeoffset is written at offset zero, whatever its own is."""
+_OFFSET = re.compile(r":\d\d(\.\d+)? *[+-](?!00:?00)")
 _READ_AS_ISO = {None, 0, 20, 21, 23, 25, 112, 120, 121, 126, 127}
 _READ_AS = {101: "MM/DD/YYYY", 102: "YYYY.MM.DD", 103: "DD/MM/YYYY", 104: "DD.MM.YYYY", 105: "DD-MM-YYYY"}
 
 
 def cast(piece: Piece, to: SqlType, style: int | None = None) -> Piece:
     """Return the value as that type. Raises SqlError 102 for a conversion that is not known."""
+    if to.kind is not Kind.DATETIMEOFFSET and style != _UTC_STYLE:
+        by_clock(piece, f"conversion of datetimeoffset to {types.type_name(to)}")
     sql = _cast(piece, to, style)
-    return Piece(sql, to, piece.name)
+    return Piece(sql, to, piece.name, utc=to.kind is Kind.DATETIMEOFFSET and _at_zero(piece))
+
+
+def by_clock(piece: Piece, what: str) -> None:
+    """Refuse what depends on the offset of a datetimeoffset, unless that is known to be zero. Raises SqlError 102."""
+    if piece.type is not None and piece.type.kind is Kind.DATETIMEOFFSET and not piece.utc and not piece.null:
+        raise refused(f"{what}, whose offset is not kept; SWITCHOFFSET(..., '+00:00') makes it zero")
+
+
+def _at_zero(piece: Piece) -> bool:
+    if piece.type is None or piece.type.kind not in types.STRINGS:
+        return piece.utc or (piece.type is not None and piece.type.kind is not Kind.DATETIMEOFFSET)
+    return piece.literal and not _OFFSET.search(piece.sql)
 
 
 def try_cast(piece: Piece, to: SqlType, style: int | None = None) -> Piece:

@@ -4,9 +4,11 @@ Here live their entries in the table of `functions`. It may import `functions`, 
 The server's time zone is UTC. https://learn.microsoft.com/sql/t-sql/functions/date-and-time-data-types-and-functions
 """
 
+from dataclasses import replace
+
 from resources.endpoints.mssql_emulator.engine import Kind, SqlType
 from resources.endpoints.mssql_emulator.tsql import types
-from resources.endpoints.mssql_emulator.tsql.convert import cast
+from resources.endpoints.mssql_emulator.tsql.convert import by_clock, cast
 from resources.endpoints.mssql_emulator.tsql.convert import moment as in_digits
 from resources.endpoints.mssql_emulator.tsql.functions import Call, function
 from resources.endpoints.mssql_emulator.tsql.scope import Piece
@@ -50,15 +52,23 @@ def _moment(call: Call, place: int) -> Piece:
     return piece
 
 
+def _by_clock(call: Call, place: int) -> Piece:
+    """An argument of which the date or the time of day counts, not the instant."""
+    moment = _moment(call, place)
+    by_clock(moment, f"{call.name} of a datetimeoffset")
+    return moment
+
+
 @function("DATEADD", least=3)
 def _dateadd(call: Call) -> Piece:
-    part, moment = _part(call), _moment(call, 2)
+    part = _part(call)
+    moment = (_by_clock if part in ("year", "quarter", "month") else _moment)(call, 2)
     assert moment.type is not None
     if part == "iso_week" or (moment.type.kind is Kind.DATE and part in _CLOCK):
         raise call.wrong(f"({part} of {moment.type.kind}")
     step = _STEPS.get(part, f"1 {part}")
     said = f"({moment.sql} + {call.number(1)} * interval '{step}')"
-    return Piece(in_digits(said, moment.type), moment.type)
+    return Piece(in_digits(said, moment.type), moment.type, utc=moment.utc)
 
 
 @function("DATEDIFF", "DATEDIFF_BIG", least=3)
@@ -98,12 +108,12 @@ def _on_a_day(moment: Piece) -> str:
 
 @function("DATEPART", least=2)
 def _datepart(call: Call) -> Piece:
-    return _extracted(_part(call), _on_a_day(_moment(call, 1)))
+    return _extracted(_part(call), _on_a_day(_by_clock(call, 1)))
 
 
 @function("YEAR", "MONTH", "DAY", least=1)
 def _calendar(call: Call) -> Piece:
-    return _extracted(call.name.lower(), _moment(call, 0).sql)
+    return _extracted(call.name.lower(), _by_clock(call, 0).sql)
 
 
 def _extracted(part: str, sql: str) -> Piece:
@@ -128,7 +138,7 @@ def _extracted(part: str, sql: str) -> Piece:
 
 @function("DATENAME", least=2)
 def _datename(call: Call) -> Piece:
-    part, moment = _part(call), _on_a_day(_moment(call, 1))
+    part, moment = _part(call), _on_a_day(_by_clock(call, 1))
     masks = {"month": "FMMonth", "weekday": "FMDay"}
     number = f"CAST({_extracted(part, moment).sql} AS text)"
     said = f"to_char({moment}, '{masks[part]}')" if part in masks else number
@@ -138,19 +148,19 @@ def _datename(call: Call) -> Piece:
 @function("EOMONTH", least=1, most=2)
 def _eomonth(call: Call) -> Piece:
     months = call.number(1) if len(call.nodes) == 2 else "0"
-    start = f"date_trunc('month', CAST({_moment(call, 0).sql} AS timestamp))"
+    start = f"date_trunc('month', CAST({_by_clock(call, 0).sql} AS timestamp))"
     return Piece(f"CAST({start} + ({months} + 1) * interval '1 month' - interval '1 day' AS date)", types.DATE)
 
 
 @function("DATETRUNC", least=2)
 def _datetrunc(call: Call) -> Piece:
-    part, moment = _part(call), _moment(call, 1)
+    part, moment = _part(call), _by_clock(call, 1)
     assert moment.type is not None
     known = {"year", "quarter", "month", "day", "hour", "minute", "second", "iso_week", "millisecond", "microsecond"}
     if part not in known or moment.type.kind is Kind.TIME:
         raise call.wrong(f"({part} of {moment.type.kind}")
     field = {"iso_week": "week", "millisecond": "milliseconds", "microsecond": "microseconds"}.get(part, part)
-    return Piece(f"CAST(date_trunc('{field}', {moment.sql}) AS {types.base(moment.type)})", moment.type)
+    return Piece(f"CAST(date_trunc('{field}', {moment.sql}) AS {types.base(moment.type)})", moment.type, utc=moment.utc)
 
 
 @function("DATEFROMPARTS", least=3)
@@ -163,7 +173,7 @@ def _switchoffset(call: Call) -> Piece:
     piece = call.arg(0)
     if piece.type is None or piece.type.kind is not Kind.DATETIMEOFFSET or call.nodes[1].name != "+00:00":
         raise call.wrong("to an offset that is not '+00:00'")
-    return piece
+    return replace(piece, utc=True)
 
 
 @function("TODATETIMEOFFSET", least=2)

@@ -194,7 +194,7 @@ class Queries(Relations):
                 sql = f"{sql} AS {quote(label or UNNAMED)}"
             said.append(sql)
             if columns is not None:
-                columns.append(Piece(sql, piece.type, name, null=piece.null, guess=piece.guess))
+                columns.append(Piece(sql, piece.type, name, null=piece.null, guess=piece.guess, utc=piece.utc))
         return said, columns
 
     def _star(self, node: Any, scope: Scope) -> tuple[str, list[Piece] | None] | None:

@@ -24,6 +24,8 @@ class Piece:
     """It is a string literal, whose type PostgreSQL takes from what stands beside it."""
     null: bool = False
     """It is the word NULL."""
+    utc: bool = False
+    """It is a datetimeoffset whose offset is known to be zero; offsets are not kept."""
     guess: str = ""
     """The undeclared parameter that it stands for, whose type is to be guessed from what it is used for."""
 

@@ -10,7 +10,7 @@ from resources.endpoints.mssql_emulator.tsql.functions import Call, function, si
 from resources.endpoints.mssql_emulator.tsql.scope import Piece, text
 
 simple("SYSUTCDATETIME", "SYSDATETIME", least=0, sql="tsql.sysutcdatetime()", type_=types.DATETIME2)
-simple("SYSDATETIMEOFFSET", least=0, sql="statement_timestamp()", type_=types.DATETIMEOFFSET)
+function("SYSDATETIMEOFFSET", least=0)(lambda _: Piece("statement_timestamp()", types.DATETIMEOFFSET, utc=True))
 simple("GETDATE", "GETUTCDATE", least=0, sql="tsql.getdate()", type_=types.DATETIME)
 simple("NEWID", least=0, sql="gen_random_uuid()", type_=types.UNIQUEIDENTIFIER)
 simple("PI", least=0, sql="pi()", type_=types.FLOAT)

@@ -9,6 +9,7 @@ through. Values and conditions are kept apart, as in T-SQL, which has no boolean
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from sqlglot import exp
@@ -203,7 +204,7 @@ class Values(Operators, ABC):
         inner = self.value(node.this, scope)
         if node.args["zone"].name.upper() != "UTC" or inner.type is None or inner.type.kind not in types.TIMESTAMPS:
             raise refused(f"AT TIME ZONE {node.args['zone'].sql('tsql')}")
-        return cast(inner, SqlType(Kind.DATETIMEOFFSET, scale=inner.type.scale or 3))
+        return replace(cast(inner, SqlType(Kind.DATETIMEOFFSET, scale=inner.type.scale or 3)), utc=True)
 
     def _now(self, _: exp.CurrentTimestamp, __: Scope) -> Piece:
         return Piece("tsql.getdate()", types.DATETIME)
