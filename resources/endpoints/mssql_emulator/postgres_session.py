@@ -9,9 +9,10 @@ What differs from SQL Server, besides what is refused:
   SERIALIZABLE end in error 1205 where SQL Server would wait.
 - Comparisons are by code point, trailing blanks aside, and names tell case apart, as under a server collation of
   Latin1_General_100_BIN2_UTF8; only the catalog views may be asked in any case.
-- Text that is too long is refused (8152, or 2628 from a bulk load) even where only blanks would be lost; text cannot
-  hold the character NUL; names end at 63 bytes.
-- The offset of a datetimeoffset is not kept, and uniqueidentifiers are ordered as text.
+- Text that is too long for a varchar or nvarchar is refused (8152, or 2628 from a bulk load) even where only blanks
+  would be lost; nvarchar ends inside no pair of surrogates; text cannot hold the character NUL; names end at 63 bytes.
+- The offset of a datetimeoffset is not kept, so what depends on it is refused unless it is known to be zero; datetime
+  keeps whole milliseconds; uniqueidentifiers are ordered as text.
 - UPDATE and DELETE with joins or TOP skip a row that another transaction changes at the same moment.
 - GROUP BY a primary key lets the table's other columns be selected, which SQL Server refuses.
 """

@@ -8,7 +8,7 @@ Character types are domains over `bpchar`, the one type of PostgreSQL whose comp
 does in T-SQL, and which keeps them (its own length would count characters, where T-SQL counts bytes or units of
 UTF-16); a bit is a smallint of 0 and 1, because it takes part in arithmetic and
 comparisons as a number. datetime keeps whole milliseconds (SQL Server: steps of 1/300 s), and a seventh digit of a
-fraction of a second is rounded away.
+fraction of a second is rounded away, or cut where it would end the day.
 """
 
 from functools import lru_cache
