@@ -1,5 +1,6 @@
 """Types and parameters as T-SQL writes them, between text and values."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -83,6 +84,16 @@ def test_a_value_is_converted_to_its_declared_type():
 def test_a_value_that_does_not_fit_its_declared_type_is_error_8114():
     with pytest.raises(SqlError, match="Error converting data type int to tinyint"):
         bind(parse_declarations("@a tinyint"), [Parameter("", INT, 256)])
+
+
+def test_an_instant_whose_offset_is_gone_is_no_value_of_a_type_without_one():
+    instant = Parameter("", SqlType(Kind.DATETIMEOFFSET, scale=6), datetime(2026, 1, 1, 22, 30, tzinfo=UTC))
+    for sql in (SqlType(Kind.DATE), SqlType(Kind.DATETIME2, scale=3), SqlType(Kind.NVARCHAR, 40)):
+        with pytest.raises(SqlError, match="offsets are not kept") as caught:
+            bind([("@a", sql, False)], [instant])
+        assert caught.value.number == 8114
+    [bound] = bind([("@a", SqlType(Kind.DATETIMEOFFSET, scale=3), False)], [instant])
+    assert bound.value == instant.value
 
 
 def test_values_are_bound_by_name_in_any_order_and_an_unknown_name_is_error_8145():

@@ -3,6 +3,8 @@
 So count UTF-8 collations of SQL Server; char and nchar are filled up with blanks to just that.
 """
 
+from datetime import time
+
 import pyarrow as pa
 import pytest
 from tsql_local import Client, columns, parameter
@@ -47,7 +49,7 @@ def test_a_text_is_cut_and_filled_up_by_what_its_type_counts_and_inside_no_chara
     assert tsql.types(query) == [type_]
 
 
-@pytest.mark.parametrize("joined", ["{0} + {0}", "CONCAT({0}, {0})", "CONCAT_WS('', {0}, {0})"])
+@pytest.mark.parametrize("joined", ["REPLICATE({0}, 2)", "{0} + {0}", "CONCAT({0}, {0})", "CONCAT_WS('', {0}, {0})"])
 def test_strings_of_a_length_that_are_joined_end_at_the_greatest_one(tsql: Client, joined: str) -> None:
     value = f"CAST('{'é' * 3000}' AS VARCHAR(8000))"
     query = f"SELECT {joined.format(value)}"
@@ -116,6 +118,26 @@ def test_a_column_that_gets_another_size_is_filled_up_anew(tsql: Client, schema:
     assert tsql.value(f"SELECT c FROM {schema}.t") == "é   "
     tsql.run(f"ALTER TABLE {schema}.t ALTER COLUMN c CHAR(2)")
     assert tsql.value(f"SELECT c FROM {schema}.t") == "é"
+
+
+ALTERED = [
+    ("VARCHAR(40)", "'23:59:59.7'", "TIME(0)", time(0)),
+    ("TIME(3)", "'23:59:59.7'", "TIME(0)", time(0)),
+    ("DATETIME", "'2026-01-02'", "VARCHAR(40)", "Jan  2 2026 12:00AM"),
+    ("VARBINARY(2)", "0x61", "BINARY(2)", b"a\0"),
+    ("INT", "7", "CHAR(3)", "7  "),
+    ("VARCHAR(40)", "'7'", "INT", 7),
+    ("FLOAT", "0.5", "VARCHAR(5)", "0.5"),
+]
+
+
+@pytest.mark.parametrize(("before", "value", "after", "kept"), ALTERED)
+def test_a_column_that_gets_another_type_keeps_what_that_holds(
+    tsql: Client, schema: str, before: str, value: str, after: str, kept: object
+) -> None:
+    tsql.run(f"CREATE TABLE {schema}.t (c {before}); INSERT INTO {schema}.t VALUES ({value})")
+    tsql.run(f"ALTER TABLE {schema}.t ALTER COLUMN c {after}")
+    assert tsql.value(f"SELECT c FROM {schema}.t") == kept
 
 
 @pytest.mark.parametrize(("type_", "value"), [("CHAR(3)", "'éé'"), ("NCHAR(3)", "N'👍👍'"), ("VARCHAR(3)", "'éé'")])

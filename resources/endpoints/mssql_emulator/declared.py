@@ -140,6 +140,8 @@ def _alike(one: SqlType, other: SqlType) -> bool:
 def _converted(value: Parameter, sql: SqlType) -> object:
     if value.value is None or _alike(value.type, sql):
         return value.value
+    if value.type.kind is Kind.DATETIMEOFFSET:  # whose offset is gone, so that its date is not known
+        raise SqlError(8114, f"Error converting data type datetimeoffset to {sql.kind.value}: offsets are not kept.")
     try:
         return pa.scalar(value.value, value.type.arrow).cast(sql.arrow).as_py()
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):

@@ -245,8 +245,8 @@ class Definitions:
         self.types.add(column.type)
         name = quote(column.name)
         null = f"ALTER COLUMN {name} {'DROP' if column.nullable else 'SET'} NOT NULL"
-        source = Piece(f"CAST({name} AS {types.base(column.type)})", known[column.name])
-        using = f" USING {stored(source, column.type)}"
+        kept = stored(Piece(name, known[column.name]), column.type)
+        using = f" USING {f'CAST({name} AS {types.base(column.type)})' if kept == name else kept}"
         change = f"ALTER COLUMN {name} TYPE {types.domain(column.type)}{using}"
         return Said(f"ALTER TABLE {table.sql} {change}, {null}", verb="ALTER TABLE")
 

@@ -111,9 +111,13 @@ def _end(call: Call) -> Piece:
 
 @function("REPLICATE", least=2)
 def _replicate(call: Call) -> Piece:
-    piece = _of_first(call, f"repeat(CAST({call.string(0).sql} AS text), tsql.natural({call.number(1)}))")
-    kind = piece.type.kind if piece.type else Kind.VARCHAR
-    return Piece(piece.sql, SqlType(kind))
+    first = call.string(0)
+    said = f"repeat(CAST({first.sql} AS text), tsql.natural({call.number(1)}))"
+    if first.type is None or first.type.length is None:
+        return _of_first(call, said)
+    longest = 4000 if first.type.kind in types.UNICODE else 8000
+    kind = Kind.NVARCHAR if first.type.kind in types.UNICODE else Kind.VARCHAR
+    return _of_first(call, held(said, SqlType(kind), SqlType(kind, longest)), longest)
 
 
 @function("STUFF", least=4)
