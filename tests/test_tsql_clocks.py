@@ -49,6 +49,16 @@ def test_no_day_has_a_24th_hour_and_no_minute_a_60th_second(tsql: Client, schema
     tsql.refuses(241, f"INSERT INTO {schema}.t (b) VALUES ('{text}')")
 
 
+@pytest.mark.parametrize("type_", ["DATE", "DATETIME", "SMALLDATETIME", "DATETIME2(3)", "DATETIMEOFFSET(3)"])
+@pytest.mark.parametrize("text", ["yesterday", "Now", "infinity", "-infinity", "epoch"])
+def test_words_of_postgresql_are_no_dates(tsql: Client, schema: str, type_: str, text: str) -> None:
+    tsql.run(f"CREATE TABLE {schema}.t (v {type_}); INSERT INTO {schema}.t VALUES ('Jan 5 2026'), ('2026-01-05')")
+    assert tsql.value(f"SELECT COUNT(DISTINCT v) FROM {schema}.t") == 1
+    tsql.refuses(241, f"INSERT INTO {schema}.t VALUES ('{text}')")
+    tsql.refuses(241, f"UPDATE {schema}.t SET v = '{text}'")
+    tsql.refuses(241, f"SELECT CAST('{text}' AS {type_})")
+
+
 @pytest.mark.parametrize(
     ("type_", "kept"),
     [("TIME(0)", time(0)), ("TIME(3)", time(0)), ("TIME(6)", LAST), ("TIME(7)", LAST), ("DATETIME2(0)", NEXT)],

@@ -47,10 +47,10 @@ BEGIN
 END $$;
 
 -- A moment to be read in so many digits of a second. PostgreSQL reads microseconds: digits behind them are cut where they
--- would be rounded a second time, or a day would end too early; and it would read 24:00 and a 60th second.
+-- would be rounded a second time, or a day would end too early; and it would read 24:00, a 60th second and words of its own.
 CREATE FUNCTION tsql.moment_text(value text, digits int) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
 BEGIN
-    IF value ~ '(^|[ T])24:|:60([^0-9]|$)' THEN
+    IF value ~* '(^|[ T])24:|:60([^0-9]|$)|now|today|tomorrow|yesterday|epoch|allballs|infinity' THEN
         PERFORM tsql.fail(241, 'Conversion failed when converting date and/or time from character string.');
     END IF;
     IF digits < 6 THEN

@@ -160,7 +160,7 @@ def moment(sql: str, to: SqlType) -> str:
 
 
 def moment_from_text(sql: str, to: SqlType) -> str:
-    """Return a string, read as a time, datetime2 or datetimeoffset."""
+    """Return a string, read as a date or time."""
     said = f"tsql.moment_text(CAST({sql} AS text), {to.scale})"
     return f"tsql.clock(CAST({said} AS time), {min(to.scale, 6)})" if to.kind is Kind.TIME else moment(said, to)
 

@@ -41,13 +41,14 @@ def _bytes(piece: Piece, type_: SqlType) -> str:
 def _moment(piece: Piece, type_: SqlType) -> str:
     if _is(piece, types.STRINGS):
         return moment_from_text(piece.sql, type_)
-    return moment(piece.sql, type_) if _is(piece, types.TIMES - {Kind.DATE}) else piece.sql
+    finer = type_.kind is Kind.TIME and _is(piece, types.TIMES - {Kind.DATE})
+    return moment(piece.sql, type_) if finer else piece.sql
 
 
 _FITS = {
     **dict.fromkeys((Kind.CHAR, Kind.NCHAR), _text),
     Kind.BINARY: _bytes,
-    **dict.fromkeys(types.FRACTIONS, _moment),
+    **dict.fromkeys(types.TIMES, _moment),
 }
 
 
