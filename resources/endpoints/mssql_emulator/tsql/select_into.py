@@ -3,7 +3,8 @@
 Here lives what the tree alone tells; their types, and whether a column of a table may be NULL, are known when the query
 is described. It may import `dml_sql` (which says queries), `statements`, `scope`, `nodes` and sqlglot's nodes.
 
-https://learn.microsoft.com/sql/t-sql/queries/select-into-clause-transact-sql
+Which columns go on with an identity is what Books Online says, as quoted in
+http://www.midnightdba.com/Jen/2011/07/select-into-and-identity-or-bol-is-sorta-wrong/
 """
 
 from collections.abc import Iterator
