@@ -93,6 +93,12 @@ REFUSED = [
     ("CREATE TABLE x (index INT)", "index"),
     ("INSERT BULK t (n int)", "BULK"),
     ("SELECT (1", "1"),
+    ("SELECT 1 WHERE 1 == 1", "=="),
+    ("SELECT 6 / +3 * 2", "+"),
+    ("SELECT * FROM t JOIN t AS u", "JOIN"),
+    ("SELECT * FROM t INNER JOIN t AS u", "JOIN"),
+    ("SELECT * FROM t NATURAL JOIN t AS u", "JOIN"),
+    ("DELETE t FROM t JOIN t AS u", "JOIN"),
     ("MERGE TOP (1) INTO t USING t AS s ON 1 = 1 WHEN MATCHED THEN DELETE;", "TOP"),
 ]
 

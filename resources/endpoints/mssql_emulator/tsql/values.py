@@ -172,6 +172,8 @@ class Values(Operators, ABC):
         inner = self.value(node.this, scope)
         if inner.type and inner.type.kind is Kind.BIT:
             return Piece(f"CAST(1 - {inner.sql} AS smallint)", inner.type)
+        if inner.type and inner.type.kind is Kind.TINYINT:  # eight bits, without a sign
+            return Piece(f"CAST(255 - {inner.sql} AS smallint)", inner.type)
         return Piece(f"(~ {inner.sql})", inner.type)
 
     def _case(self, node: exp.Case, scope: Scope) -> Piece:
