@@ -15,6 +15,7 @@ from resources.endpoints.mssql_emulator.engine import SqlError
 from resources.endpoints.mssql_emulator.tsql import (
     aggregates,
     dates,
+    derived,
     functions,
     scalars,
     strings,
@@ -133,7 +134,9 @@ class Queries(Relations):
                 if isinstance(cte.this, exp.SetOperation):
                     anchor = self.query(cte.this.this, scope)[1]
                     scope.ctes[name] = renamed(anchor, names)
+            derived.unordered(cte.this)
             body, columns = self.query(cte.this, scope)
+            derived.named(columns, names, name)
             scope.ctes[name] = renamed(columns, names)
             listed = f" ({', '.join(map(quote, names))})" if names else ""
             said.append(f"{quote(name)}{listed} AS ({body})")
@@ -232,7 +235,11 @@ class Queries(Relations):
             parts(offset, "expression")
             if not said:
                 raise refused("OFFSET without ORDER BY")
+            if isinstance(limit, exp.Limit):
+                raise SqlError(10741, "A TOP can not be used in the same query or sub-query as a OFFSET.", severity=15)
             said += f" OFFSET {self.count(offset.expression, scope)}"
+        elif isinstance(limit, exp.Fetch):
+            raise SqlError(153, "Invalid usage of the option NEXT in the FETCH statement.", severity=15)
         return said if limit is None else said + self._limit(limit, bool(said), scope)
 
     def _limit(self, limit: Any, ordered: bool, scope: Scope) -> str:
@@ -244,6 +251,8 @@ class Queries(Relations):
         many = self.count(limit.args.get("count") if isinstance(limit, exp.Fetch) else limit.expression, scope)
         if options is None or not options.args.get("with_ties"):
             return f" LIMIT {many}"
+        if isinstance(limit, exp.Fetch):
+            raise refused("FETCH ... WITH TIES")
         if not ordered:
             raise SqlError(1062, "The TOP N WITH TIES clause is not allowed without a corresponding ORDER BY.")
         return f" FETCH FIRST ({many}) ROWS WITH TIES"

@@ -1,7 +1,7 @@
 """Scalar values of T-SQL, said in PostgreSQL's SQL: literals, variables, columns, operators, CASE.
 
 Here lives what gives a value; conditions live in `expressions`, functions in `functions`, queries in `query`. It may
-import `scope`, `types`, `convert`, `nodes`, `tokens` and sqlglot's nodes.
+import `scope`, `types`, `convert`, `derived`, `nodes`, `tokens` and sqlglot's nodes.
 
 A node that no table here names, and a part of a node that is not read, is refused with error 102: nothing is passed
 through. Values and conditions are kept apart, as in T-SQL, which has no boolean values.
@@ -9,6 +9,7 @@ through. Values and conditions are kept apart, as in T-SQL, which has no boolean
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from sqlglot import exp
@@ -16,6 +17,7 @@ from sqlglot import exp
 from resources.endpoints.mssql_emulator.engine import Kind, SqlError, SqlType
 from resources.endpoints.mssql_emulator.tsql import type_rules, types
 from resources.endpoints.mssql_emulator.tsql.convert import cast
+from resources.endpoints.mssql_emulator.tsql.derived import unordered
 from resources.endpoints.mssql_emulator.tsql.nodes import bare_call, collated, parts, shown, temporary, unreserved
 from resources.endpoints.mssql_emulator.tsql.operators import Operators
 from resources.endpoints.mssql_emulator.tsql.scope import Piece, Scope, quote, text
@@ -143,7 +145,7 @@ class Values(Operators, ABC):
 
     def _paren(self, node: exp.Paren, scope: Scope) -> Piece:
         inner = self.value(node.this, scope)
-        return Piece(f"({inner.sql})", inner.type, literal=inner.literal, null=inner.null, guess=inner.guess)
+        return replace(inner, sql=f"({inner.sql})")
 
     def _negative(self, node: exp.Neg, scope: Scope) -> Piece:
         inner = self.value(node.this, scope)
@@ -223,6 +225,7 @@ class Values(Operators, ABC):
         if isinstance(node, exp.Subquery):
             parts(node, "this")
             node = node.this
+        unordered(node)
         sql, columns = self.query(node, scope)
         if columns is None or len(columns) != 1:
             raise SqlError(116, "Only one expression can be specified in the select list of a subquery.")
