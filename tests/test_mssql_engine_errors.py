@@ -47,6 +47,30 @@ ERRORS = [
         "The conversion of the varchar value '99999999999' overflowed an int column.",
     ),
     ("SELECT CAST('x' AS FLOAT)", 8114, "Error converting data type varchar to float."),
+    ("SELECT CAST('NaN' AS FLOAT)", 8114, "Error converting data type varchar to float."),
+    ("SELECT CAST('Infinity' AS FLOAT)", 8114, "Error converting data type varchar to float."),
+    ("SELECT CAST('1e3' AS DECIMAL(9, 2))", 8114, "Error converting data type varchar to numeric."),
+    ("SELECT CAST('x' AS BIGINT)", 8114, "Error converting data type varchar to bigint."),
+    ("SELECT CAST('0x10' AS INT)", 245, "Conversion failed when converting the varchar value '0x10' to data type int."),
+    ("SELECT CAST('300' AS TINYINT)", 244, "The conversion of the varchar value '300' overflowed an INT1 column."),
+    ("SELECT CAST('70000' AS SMALLINT)", 244, "The conversion of the varchar value '70000' overflowed an INT2 column."),
+    ("SELECT CAST('x' AS MONEY)", 235, "Cannot convert a char value to money."),
+    ("SELECT CAST('<a' AS XML)", 9400, "XML parsing"),
+    ("SELECT CAST('<a><b></a></b>' AS XML)", 9400, "XML parsing"),
+    ("SELECT CAST('a & b' AS XML)", 9400, "XML parsing"),
+    ("INSERT INTO {s}.t (id, x) VALUES (5, '<a')", 9400, "XML parsing"),
+    ("INSERT INTO {s}.t (id, bytes) VALUES (5, 'a')", 257, "Implicit conversion from data type varchar to varbinary"),
+    ("INSERT INTO {s}.t (id, bytes) SELECT 5, N'a'", 257, "Implicit conversion from data type nvarchar to varbinary"),
+    ("UPDATE {s}.t SET bytes = 'a'", 257, "Implicit conversion from data type varchar to varbinary"),
+    ("DECLARE @b VARBINARY(5) = 'a'", 257, "Implicit conversion from data type varchar to varbinary"),
+    ("INSERT INTO {s}.t (id, tiny) VALUES (5, '0x10')", 245, "converting the varchar value '0x10'"),
+    ("SELECT CONVERT(DATE, '01/03/2026 garbage', 103)", 241, "Conversion failed"),
+    ("SELECT TRY_CAST('2 Jan 26' AS DATE)", 102, "2 Jan 26"),
+    ("INSERT INTO {s}.t (id, id) VALUES (5, 6)", 264, "The column name 'id' is specified more than once"),
+    ("UPDATE {s}.t SET tiny = 1, tiny = 2", 264, "The column name 'tiny' is specified more than once"),
+    ("INSERT INTO {s}.t (id, tiny) SELECT 5", 120, "contains fewer items than the insert list"),
+    ("INSERT INTO {s}.t (id) SELECT 5, 6", 121, "contains more items than the insert list"),
+    ("INSERT INTO {s}.t SELECT 5", 213, "does not match table definition"),
     (
         "SELECT CAST('x' AS UNIQUEIDENTIFIER)",
         8169,
@@ -110,7 +134,7 @@ ERRORS = [
 def t(tsql: Client, schema: str) -> str:
     tsql.run(
         f"CREATE TABLE {schema}.t (id INT NOT NULL CONSTRAINT pk_t PRIMARY KEY, code NVARCHAR(5), tiny TINYINT, "
-        f"d DECIMAL(5, 2), bytes VARBINARY(2)); INSERT INTO {schema}.t (id) VALUES (1), (2)"
+        f"d DECIMAL(5, 2), bytes VARBINARY(2), x XML); INSERT INTO {schema}.t (id) VALUES (1), (2)"
     )
     return f"{schema}.t"
 

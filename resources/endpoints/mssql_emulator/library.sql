@@ -32,35 +32,8 @@ BEGIN
     END LOOP;
 END $$;
 
-CREATE FUNCTION tsql.is_time(value text) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT value ~ '^\s*\d{1,4}[-/.:]?\d{2}' OR value ~ '^\s*$' $$;
-
-CREATE FUNCTION tsql.time_text(value text) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
-BEGIN
-    IF value ~ '^\s*$' THEN
-        RETURN '1900-01-01';
-    END IF;
-    IF NOT tsql.is_time(value) THEN
-        PERFORM tsql.fail(241, 'Conversion failed when converting date and/or time from character string.');
-    END IF;
-    RETURN value;
-END $$;
-
 -- A value that the planner does not look through: it would fold the conversion of a constant that a CASE guards.
 CREATE FUNCTION tsql.opaque(value text) RETURNS text LANGUAGE plpgsql VOLATILE STRICT AS $$ BEGIN RETURN value; END $$;
-
--- Strings become what a column holds, where INSERT and UPDATE ask for it.
-CREATE CAST (bpchar AS int2) WITH INOUT AS ASSIGNMENT;
-CREATE CAST (bpchar AS int4) WITH INOUT AS ASSIGNMENT;
-CREATE CAST (bpchar AS int8) WITH INOUT AS ASSIGNMENT;
-CREATE CAST (bpchar AS numeric) WITH INOUT AS ASSIGNMENT;
-CREATE CAST (bpchar AS float4) WITH INOUT AS ASSIGNMENT;
-CREATE CAST (bpchar AS float8) WITH INOUT AS ASSIGNMENT;
-CREATE CAST (bpchar AS date) WITH INOUT AS ASSIGNMENT;
-CREATE CAST (bpchar AS time) WITH INOUT AS ASSIGNMENT;
-CREATE CAST (bpchar AS timestamp) WITH INOUT AS ASSIGNMENT;
-CREATE CAST (bpchar AS timestamptz) WITH INOUT AS ASSIGNMENT;
-CREATE CAST (bpchar AS uuid) WITH INOUT AS ASSIGNMENT;
 
 CREATE FUNCTION tsql.float_text(value float8) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT AS $$
 DECLARE said text; parts text[];

@@ -95,6 +95,8 @@ def _check(error: psycopg.Error, at: Circumstances) -> Said:
         if column:
             return 2628, f"String or binary data would be truncated in column '{column.group(1)}'."
         return 8152, "String or binary data would be truncated."
+    if type_ == "xml":
+        return 9400, "XML parsing: the text is not well formed."
     if type_ == "tinyint":
         return 220, "Arithmetic overflow error for data type tinyint."
     if type_.startswith("date") or type_ == "smalldatetime":

@@ -19,6 +19,7 @@ from resources.endpoints.mssql_emulator.tsql.concatenation import running_concat
 from resources.endpoints.mssql_emulator.tsql.convert import cast
 from resources.endpoints.mssql_emulator.tsql.ddl_sql import select_into
 from resources.endpoints.mssql_emulator.tsql.dml_sql import Manipulation
+from resources.endpoints.mssql_emulator.tsql.operators import converts
 from resources.endpoints.mssql_emulator.tsql.scope import Piece, Scope
 from resources.endpoints.mssql_emulator.tsql.statements import Said
 from resources.endpoints.mssql_emulator.tsql.tokens import refused, tokenize, word
@@ -143,4 +144,6 @@ def converted(piece: Piece, to: SqlType) -> Piece:
     """Return a value as a variable's type holds it; text is cut, as T-SQL cuts it there. Raises SqlError 102."""
     if piece.type is None and not piece.null:
         return Piece(f"CAST({piece.sql} AS {types.base(to)})", to)
+    if piece.type is not None:
+        converts(piece.type, to)
     return cast(piece, to)

@@ -12,6 +12,19 @@ from resources.endpoints.mssql_emulator.tsql.convert import cast, string_bytes
 from resources.endpoints.mssql_emulator.tsql.scope import Catalog, Piece
 
 
+def converts(source: SqlType, to: SqlType) -> bool:
+    """Tell whether a value must be converted before a column takes it. Raises SqlError 257."""
+    if source.kind in types.STRINGS and to.kind in types.BINARIES:
+        raise SqlError(
+            257,
+            f"Implicit conversion from data type {source.kind} to {to.kind} is not allowed. Use the CONVERT function "
+            "to run this query.",
+        )
+    if source.kind is Kind.MONEY:
+        return to.kind in types.INTEGERS
+    return source.kind in types.STRINGS and to.kind not in types.STRINGS
+
+
 class Operators:
     """Says operators; what a statement uses is collected here."""
 
@@ -95,6 +108,16 @@ class Operators:
             return piece
         return cast(piece, type_)
 
+    def stored(self, piece: Piece, type_: SqlType | None) -> Piece:
+        """Return the value as a column or variable of that type takes it, where PostgreSQL would do otherwise.
+
+        Raises SqlError 257.
+        """
+        self.guess(piece, type_)
+        if type_ is None or piece.type is None or piece.null or not converts(piece.type, type_):
+            return piece
+        return cast(piece, type_)
+
     def compared(self, operator: str, one: Piece, other: Piece) -> str:
         """Return the comparison of two values, trailing blanks of strings ignored."""
         one, other = self.like_each_other(one, other)
@@ -116,7 +139,7 @@ class Operators:
 
     def _operand(self, piece: Piece, type_: SqlType) -> Piece:
         if type_.kind is Kind.DECIMAL:
-            return Piece(f"CAST(CAST({piece.sql} AS text) AS numeric)", type_)
+            return Piece(f"tsql.decimal_of(CAST({piece.sql} AS text))", type_)
         if type_.kind in types.BINARIES:
             assert piece.type is not None
             return Piece(string_bytes(piece.sql, piece.type), type_)
