@@ -80,6 +80,8 @@ ERRORS = [
     ("SELECT CAST('2026-02-30' AS DATE)", 242, "out-of-range"),
     ("SELECT (SELECT id FROM {s}.t)", 512, "Subquery returned more than 1 value."),
     ("SELECT id, COUNT(*) FROM {s}.t", 8120, "GROUP BY"),
+    ("SELECT id FROM {s}.t ORDER BY 2", 108, "position number 2 is out of range"),
+    ("SELECT DISTINCT id FROM {s}.t ORDER BY tiny", 145, "must appear in the select list"),
     ("SELECT (SELECT 1, 2)", 116, "Only one expression"),
     ("SELECT 1 UNION SELECT 1, 2", 205, "equal number of expressions"),
     ("CREATE TABLE {s}.t (n INT)", 2714, "There is already an object named 't' in the database."),
@@ -153,6 +155,16 @@ def test_an_error_names_its_line(tsql: Client) -> None:
     assert caught.value.line == 3
 
 
+def test_the_number_of_an_error_is_known_until_another_statement_ends(tsql: Client) -> None:
+    tsql.refuses(8134, "SELECT 1 / 0")
+    assert tsql.value("SELECT @@ERROR") == 8134
+    assert tsql.value("SELECT @@ERROR") == 0
+    tsql.refuses(102, "FROB")
+    assert tsql.value("IF @@ERROR = 102 SELECT 'refused'") == "refused"
+    tsql.run("BEGIN TRY SELECT 1 / 0 END TRY BEGIN CATCH SELECT @@ERROR; SELECT @@ERROR, ERROR_NUMBER() END CATCH")
+    assert [rows for _, rows in tsql.results[-2:]] == [[(8134,)], [(0, 8134)]]
+
+
 def test_what_came_before_an_error_stays(tsql: Client, t: str) -> None:
     tsql.refuses(8134, f"UPDATE {t} SET code = N'kept' WHERE id = 1; SELECT 1 / 0; DELETE FROM {t}")
     assert tsql.rows(f"SELECT id, code FROM {t} ORDER BY id") == [(1, "kept"), (2, None)]
@@ -211,7 +223,8 @@ def test_implicit_transactions_begin_by_themselves(tsql: Client, t: str) -> None
 
 
 def test_an_error_in_the_middle_of_rows_comes_after_them(tsql: Client) -> None:
-    rows = "WITH c AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM c WHERE n < 60000) SELECT 1 / (n - 60000) FROM c"
+    rows = "WITH c AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM c WHERE n < 60000) SELECT 1 / (n - 60000) FROM c "
+    rows += "OPTION (MAXRECURSION 0)"
     with pytest.raises(SqlError) as caught:
         tsql.run(rows)
     assert caught.value.number == 8134
@@ -295,7 +308,9 @@ def test_cancel_stops_what_runs_and_nothing_later(tsql: Client, mssql_engine: Po
 
     thread = threading.Thread(target=cancel_once_it_runs)
     thread.start()
-    tsql.refuses(3617, "WITH c AS (SELECT 1 AS n UNION ALL SELECT n FROM c) SELECT COUNT(*) FROM c")
+    tsql.refuses(
+        3617, "WITH c AS (SELECT 1 AS n UNION ALL SELECT n FROM c) SELECT COUNT(*) FROM c OPTION (MAXRECURSION 0)"
+    )
     thread.join()
     watcher.session.close()
     tsql.session.cancel()

@@ -4,6 +4,7 @@ import hashlib
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
@@ -26,8 +27,11 @@ VALUES: list[tuple[str, Any, str]] = [
     ("1 + 2 * 3", 7, "int"),
     ("7 / 2", 3, "int"),
     ("-7 % 3", -1, "int"),
-    ("2.0 / 3", Decimal("0.666666666666"), "decimal(13,12)"),
-    ("CAST(2 AS DECIMAL(10, 2)) * 3", Decimal("6.00"), "decimal(21,2)"),
+    ("2.0 / 3", Decimal("0.666666"), "decimal(7,6)"),  # a written whole number has the digits that are written
+    ("-1.0 / (3)", Decimal("-0.333333"), "decimal(7,6)"),
+    ("1.0 / (1.0 / 60.0)", Decimal("60.0024000960"), "decimal(17,10)"),
+    ("1.0 / CAST(3 AS INT)", Decimal("0.333333333333"), "decimal(13,12)"),
+    ("CAST(2 AS DECIMAL(10, 2)) * 3", Decimal("6.00"), "decimal(12,2)"),
     ("1 & 3", 1, "int"),
     ("1 | 2", 3, "int"),
     ("3 ^ 1", 2, "int"),
@@ -141,7 +145,12 @@ VALUES: list[tuple[str, Any, str]] = [
     ("UPPER('aü ')", "AÜ ", "varchar(4)"),
     ("LTRIM('  a ') + '|'", "a |", "varchar(5)"),
     ("TRIM(' a ')", "a", "varchar(3)"),
-    ("REPLICATE('ab', 2)", "abab", "varchar(max)"),
+    ("REPLICATE('ab', 2)", "abab", "varchar(8000)"),
+    ("REPLICATE('ab', -1)", None, "varchar(8000)"),
+    ("DATALENGTH(REPLICATE('ab', 5000))", 8000, "int"),
+    ("DATALENGTH(REPLICATE('aü', 5000))", 7999, "int"),
+    ("LEN(REPLICATE(N'ab', 5000))", 4000, "int"),
+    ("LEN(REPLICATE(CAST('ab' AS VARCHAR(MAX)), 5000))", 10000, "int"),
     ("STUFF('abcdef', 2, 3, 'X')", "aXef", "varchar(max)"),
     ("REVERSE('abc')", "cba", "varchar(3)"),
     ("CHAR(65)", "A", "varchar(1)"),
@@ -212,6 +221,7 @@ CONDITIONS = [
     ("1 IS NOT NULL", True),
     ("CAST('2026-01-01' AS DATE) < '2026-01-02'", True),
     ("0x01 = 0x01", True),
+    ("CAST('00000000-0000-0000-0000-000000000001' AS UNIQUEIDENTIFIER) > 'FFFFFFFF-FFFF-FFFF-FFFF-000000000000'", True),
 ]
 
 
@@ -248,6 +258,46 @@ def test_windows_and_string_agg_follow_their_order(tsql: Client) -> None:
 def test_null_comes_first_in_order(tsql: Client) -> None:
     assert tsql.rows("SELECT n FROM (VALUES (1), (NULL)) AS v(n) ORDER BY n") == [(None,), (1,)]
     assert tsql.rows("SELECT n FROM (VALUES (1), (NULL)) AS v(n) ORDER BY n DESC") == [(1,), (None,)]
+
+
+def test_uniqueidentifiers_are_ordered_by_their_last_group_first(tsql: Client) -> None:
+    ascending = [
+        "01000000-0000-0000-0000-000000000000",
+        "00000001-0000-0000-0000-000000000000",
+        "00000000-0100-0000-0000-000000000000",
+        "00000000-0001-0000-0000-000000000000",
+        "00000000-0000-0001-0000-000000000000",
+        "00000000-0000-0000-0001-000000000000",
+        "00000000-0000-0000-0100-000000000000",
+        "00000000-0000-0000-0000-000000000001",
+        "00000000-0000-0000-0000-010000000000",
+    ]
+    values = ", ".join(f"(CAST('{value}' AS UNIQUEIDENTIFIER))" for value in sorted(ascending))
+    rows = tsql.rows(f"SELECT u FROM (VALUES {values}) AS v(u) ORDER BY u")
+    assert [str(UUID(bytes=value)) for (value,) in rows] == ascending
+    first = tsql.value(f"SELECT TOP 1 u FROM (VALUES {values}) AS v(u) ORDER BY ROW_NUMBER() OVER (ORDER BY v.u DESC)")
+    assert str(UUID(bytes=first)) == ascending[-1]
+
+
+@pytest.mark.parametrize("said", ["DISTINCT u", "u AS z", "n, u"], ids=["distinct", "alias", "place"])
+def test_an_order_of_uniqueidentifiers_that_is_not_theirs_is_refused(tsql: Client, said: str) -> None:
+    key = {"u AS z": "z", "n, u": "2"}.get(said, "u")
+    tsql.refuses(102, f"SELECT {said} FROM (VALUES (1, NEWID())) AS v(n, u) ORDER BY {key}")
+
+
+def test_recursion_ends_behind_a_hundred_rounds_unless_an_option_says_otherwise(tsql: Client) -> None:
+    numbers = "WITH c AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM c WHERE n < {}) SELECT MAX(n) FROM c"
+    assert tsql.value(numbers.format(101)) == 101
+    assert "maximum recursion 100" in tsql.refuses(530, numbers.format(102))
+    assert tsql.value(numbers.format(102) + " OPTION (MAXRECURSION 101)") == 102
+    assert tsql.value(numbers.format(1000) + " OPTION (MAXRECURSION 0)") == 1000
+    tsql.refuses(252, numbers.format(5).replace("UNION ALL", "UNION"))
+    tsql.refuses(240, "WITH c AS (SELECT 'a' AS s UNION ALL SELECT s + 'b' FROM c) SELECT * FROM c")
+    paths = (
+        "WITH e(id, boss) AS (SELECT 1, NULL UNION ALL SELECT 2, 1 UNION ALL SELECT 3, 2), c AS (SELECT id, boss, 0 n "
+        "FROM e WHERE boss IS NULL UNION ALL SELECT e.*, x.n + 1 FROM e JOIN c AS x ON e.boss = x.id) SELECT * FROM c"
+    )
+    assert sorted(tsql.rows(paths), key=lambda row: row[0]) == [(1, None, 0), (2, 1, 1), (3, 2, 2)]
 
 
 def test_top_offset_union_and_recursion(tsql: Client) -> None:

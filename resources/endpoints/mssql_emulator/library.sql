@@ -54,6 +54,12 @@ CREATE FUNCTION tsql.uuid_bpchar(value uuid) RETURNS bpchar LANGUAGE sql IMMUTAB
     SELECT CAST(upper(value::text) AS bpchar) $$;
 CREATE CAST (uuid AS bpchar) WITH FUNCTION tsql.uuid_bpchar(uuid) AS ASSIGNMENT;
 
+-- What uniqueidentifiers are compared by: the last group first, the first three from their last byte.
+CREATE FUNCTION tsql.guid_key(value uuid) RETURNS bytea LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT substring(b FROM 11) || substring(b FROM 9 FOR 2) || substring(b FROM 8 FOR 1) || substring(b FROM 7 FOR 1)
+        || substring(b FROM 6 FOR 1) || substring(b FROM 5 FOR 1) || substring(b FROM 4 FOR 1) || substring(b FROM 3 FOR 1)
+        || substring(b FROM 2 FOR 1) || substring(b FROM 1 FOR 1) FROM (SELECT uuid_send(value)) AS q (b) $$;
+
 CREATE FUNCTION tsql.bit_of(value text) RETURNS smallint LANGUAGE plpgsql IMMUTABLE STRICT AS $$
 BEGIN
     CASE lower(btrim(value))
@@ -87,6 +93,11 @@ END $$;
 CREATE FUNCTION tsql.padded(value bytea, length int) RETURNS bytea LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT substring(value FROM 1 FOR length)
         || decode(repeat('00', greatest(0, length - octet_length(value))), 'hex') $$;
+
+CREATE FUNCTION tsql.too_deep(rounds int) RETURNS int LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM tsql.fail(530, format('The statement terminated. The maximum recursion %s has been exhausted before statement completion.', rounds));
+END $$;
 
 -- ------------------------------------------------------------------ strings
 -- Code units of UTF-16: what nvarchar(n) counts.
@@ -129,6 +140,18 @@ BEGIN
         END IF;
         made := made || chr(code);
         place := place + 2;
+    END LOOP;
+    RETURN made;
+END $$;
+
+-- As much of a text as fits into that many code units of UTF-16, or bytes.
+CREATE FUNCTION tsql.shortened(value text, size int, wide boolean) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+DECLARE made text := left(value, size); over int;
+BEGIN
+    LOOP
+        over := CASE WHEN wide THEN tsql.units(made::bpchar) ELSE octet_length(made) END - size;
+        EXIT WHEN over <= 0;
+        made := left(made, -greatest(1, over / 4));
     END LOOP;
     RETURN made;
 END $$;

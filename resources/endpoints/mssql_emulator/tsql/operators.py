@@ -12,6 +12,13 @@ from resources.endpoints.mssql_emulator.tsql.convert import cast, string_bytes
 from resources.endpoints.mssql_emulator.tsql.scope import Catalog, Piece
 
 
+def _beside(piece: Piece, other: Piece) -> SqlType | None:
+    """The type that an operand takes part with: beside a decimal a whole number has the digits that are written."""
+    if piece.digits and other.type is not None and other.type.kind is Kind.DECIMAL:
+        return SqlType(Kind.DECIMAL, precision=piece.digits)
+    return piece.type
+
+
 def converts(source: SqlType, to: SqlType) -> bool:
     """Tell whether a value must be converted before a column takes it. Raises SqlError 257."""
     if source.kind in types.STRINGS and to.kind in types.BINARIES:
@@ -64,7 +71,7 @@ class Operators:
         days = self._days(operator, one, other)
         if days is not None:
             return days
-        type_ = type_rules.arithmetic(operator, one.type, other.type)
+        type_ = type_rules.arithmetic(operator, _beside(one, other), _beside(other, one))
         if type_ is None and one.type and other.type:
             raise SqlError(
                 402,
@@ -121,6 +128,9 @@ class Operators:
     def compared(self, operator: str, one: Piece, other: Piece) -> str:
         """Return the comparison of two values, trailing blanks of strings ignored."""
         one, other = self.like_each_other(one, other)
+        kinds = {piece.type.kind for piece in (one, other) if piece.type}
+        if kinds == {Kind.UNIQUEIDENTIFIER} and operator in ("<", "<=", ">", ">="):
+            return f"tsql.guid_key({one.sql}) {operator} tsql.guid_key({other.sql})"
         return f"{one.sql} {operator} {other.sql}"
 
     def like_each_other(self, one: Piece, other: Piece) -> tuple[Piece, Piece]:

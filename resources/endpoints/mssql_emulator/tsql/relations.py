@@ -144,7 +144,7 @@ class Relations(Expressions):
         name = temporary(node.this)
         known, columns = scope.cte(name) if not node.text("db") else (False, None)
         if known:
-            sql = quote(name)
+            sql = quote(scope.called(name))
         else:
             table = self.table((node.text("catalog"), node.text("db"), name))
             columns = self.columns_of(table)
@@ -154,7 +154,7 @@ class Relations(Expressions):
             self.hints(table, [hint.name for group in node.args.get("hints") or () for hint in group.expressions])
         if alias is None:
             scope.relations[name] = columns
-            return sql
+            return sql if not known or sql == quote(name) else f"{sql} AS {quote(name)}"
         parts(alias, "this", "columns")
         if alias.args.get("columns"):
             raise refused(f"column names after {alias.name}")

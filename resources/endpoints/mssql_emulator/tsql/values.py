@@ -84,8 +84,10 @@ class Values(Operators, ABC):
         if "e" in written.lower():
             return Piece(f"CAST('{written}' AS double precision)", types.FLOAT)
         if written.isdigit():
-            fits = int(written) < 2**31
-            return Piece(written, types.INT if fits else SqlType(Kind.DECIMAL, precision=min(38, len(written))))
+            fits, digits = int(written) < 2**31, len(written.lstrip("0")) or 1
+            return Piece(
+                written, types.INT if fits else SqlType(Kind.DECIMAL, precision=min(38, len(written))), digits=digits
+            )
         whole, _dot, decimals = written.partition(".")
         digits = len(whole.lstrip("0")) + len(decimals)
         if digits > 38:
@@ -149,7 +151,7 @@ class Values(Operators, ABC):
 
     def _negative(self, node: exp.Neg, scope: Scope) -> Piece:
         inner = self.value(node.this, scope)
-        return Piece(f"(- {inner.sql})", inner.type)
+        return Piece(f"(- {inner.sql})", inner.type, digits=inner.digits)
 
     def _add(self, node: exp.Add, scope: Scope) -> Piece:
         one, other = self.value(node.this, scope), self.value(node.expression, scope)
