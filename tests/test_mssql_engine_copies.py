@@ -128,3 +128,12 @@ def test_rows_wait_for_no_compiler_once_it_has_run_ahead(wide: tuple) -> None:
     tsql.session.bulk_insert(table, asked, [copy_in.copied_rows(sent, infos)[0]])
     assert result(tsql, f"SELECT {', '.join(NAMES)} FROM {table}")[2] == {CopiedRows}
     assert [len(module._compiled().signatures) for module in (copy_in, copy_out, places)] == [1, 1, 1]
+
+
+def test_a_bulk_load_refuses_xml_that_is_not_well_formed(tsql: Client, schema: str) -> None:
+    tsql.run(f"CREATE TABLE {schema}.x (x XML)")
+    asked = tsql.session.columns(f"{schema}.x", ["x"])
+    with pytest.raises(SqlError) as caught:
+        tsql.session.bulk_insert(f"{schema}.x", asked, [pa.record_batch({"x": ["<a/>", "<a"]})])
+    assert caught.value.number == 9400
+    assert tsql.rows(f"SELECT x FROM {schema}.x") == []

@@ -47,6 +47,30 @@ ERRORS = [
         "The conversion of the varchar value '99999999999' overflowed an int column.",
     ),
     ("SELECT CAST('x' AS FLOAT)", 8114, "Error converting data type varchar to float."),
+    ("SELECT CAST('NaN' AS FLOAT)", 8114, "Error converting data type varchar to float."),
+    ("SELECT CAST('Infinity' AS FLOAT)", 8114, "Error converting data type varchar to float."),
+    ("SELECT CAST('1e3' AS DECIMAL(9, 2))", 8114, "Error converting data type varchar to numeric."),
+    ("SELECT CAST('x' AS BIGINT)", 8114, "Error converting data type varchar to bigint."),
+    ("SELECT CAST('0x10' AS INT)", 245, "Conversion failed when converting the varchar value '0x10' to data type int."),
+    ("SELECT CAST('300' AS TINYINT)", 244, "The conversion of the varchar value '300' overflowed an INT1 column."),
+    ("SELECT CAST('70000' AS SMALLINT)", 244, "The conversion of the varchar value '70000' overflowed an INT2 column."),
+    ("SELECT CAST('x' AS MONEY)", 235, "Cannot convert a char value to money."),
+    ("SELECT CAST('<a' AS XML)", 9400, "XML parsing"),
+    ("SELECT CAST('<a><b></a></b>' AS XML)", 9400, "XML parsing"),
+    ("SELECT CAST('a & b' AS XML)", 9400, "XML parsing"),
+    ("INSERT INTO {s}.t (id, x) VALUES (5, '<a')", 9400, "XML parsing"),
+    ("INSERT INTO {s}.t (id, bytes) VALUES (5, 'a')", 257, "Implicit conversion from data type varchar to varbinary"),
+    ("INSERT INTO {s}.t (id, bytes) SELECT 5, N'a'", 257, "Implicit conversion from data type nvarchar to varbinary"),
+    ("UPDATE {s}.t SET bytes = 'a'", 257, "Implicit conversion from data type varchar to varbinary"),
+    ("DECLARE @b VARBINARY(5) = 'a'", 257, "Implicit conversion from data type varchar to varbinary"),
+    ("INSERT INTO {s}.t (id, tiny) VALUES (5, '0x10')", 245, "converting the varchar value '0x10'"),
+    ("SELECT CONVERT(DATE, '01/03/2026 garbage', 103)", 241, "Conversion failed"),
+    ("SELECT TRY_CAST('2 Jan 26' AS DATE)", 102, "2 Jan 26"),
+    ("INSERT INTO {s}.t (id, id) VALUES (5, 6)", 264, "The column name 'id' is specified more than once"),
+    ("UPDATE {s}.t SET tiny = 1, tiny = 2", 264, "The column name 'tiny' is specified more than once"),
+    ("INSERT INTO {s}.t (id, tiny) SELECT 5", 120, "contains fewer items than the insert list"),
+    ("INSERT INTO {s}.t (id) SELECT 5, 6", 121, "contains more items than the insert list"),
+    ("INSERT INTO {s}.t SELECT 5", 213, "does not match table definition"),
     (
         "SELECT CAST('x' AS UNIQUEIDENTIFIER)",
         8169,
@@ -56,6 +80,8 @@ ERRORS = [
     ("SELECT CAST('2026-02-30' AS DATE)", 242, "out-of-range"),
     ("SELECT (SELECT id FROM {s}.t)", 512, "Subquery returned more than 1 value."),
     ("SELECT id, COUNT(*) FROM {s}.t", 8120, "GROUP BY"),
+    ("SELECT id FROM {s}.t ORDER BY 2", 108, "position number 2 is out of range"),
+    ("SELECT DISTINCT id FROM {s}.t ORDER BY tiny", 145, "must appear in the select list"),
     ("SELECT (SELECT 1, 2)", 116, "Only one expression"),
     ("SELECT 1 UNION SELECT 1, 2", 205, "equal number of expressions"),
     ("CREATE TABLE {s}.t (n INT)", 2714, "There is already an object named 't' in the database."),
@@ -75,6 +101,33 @@ ERRORS = [
     ("SELECT CAST(1 AS DECIMAL(39, 0))", 2750, "Precision 39"),
     ("DECLARE @x VARCHAR(9000)", 131, "size (9000)"),
     ("USE nowhere", 911, "nowhere"),
+    ("MERGE {s}.t AS t USING {s}.t AS u ON t.id = u.id WHEN MATCHED THEN DELETE", 10713, "semi-colon"),
+    ("SELECT TOP 1 id FROM {s}.t ORDER BY id OFFSET 1 ROWS", 10741, "TOP can not be used"),
+    ("SELECT id FROM {s}.t ORDER BY id FETCH NEXT 1 ROWS ONLY", 153, "Invalid usage of the option NEXT"),
+    ("SELECT * FROM (SELECT id FROM {s}.t ORDER BY id) AS d", 1033, "ORDER BY clause is invalid"),
+    ("SELECT * FROM (SELECT TOP 1 1 AS n UNION SELECT 2 ORDER BY n) AS d", 1033, "ORDER BY clause is invalid"),
+    ("SELECT (SELECT id FROM {s}.t ORDER BY id)", 1033, "ORDER BY clause is invalid"),
+    ("SELECT 1 WHERE 1 IN (SELECT id FROM {s}.t ORDER BY id)", 1033, "ORDER BY clause is invalid"),
+    ("SELECT 1 WHERE EXISTS (SELECT id FROM {s}.t ORDER BY id)", 1033, "ORDER BY clause is invalid"),
+    ("WITH c AS (SELECT id FROM {s}.t ORDER BY id) SELECT * FROM c", 1033, "ORDER BY clause is invalid"),
+    ("CREATE VIEW {s}.v AS SELECT id FROM {s}.t ORDER BY id", 1033, "ORDER BY clause is invalid"),
+    ("SELECT * FROM (SELECT id, id + 1 FROM {s}.t) AS d", 8155, "No column name was specified for column 2 of 'd'."),
+    ("SELECT * FROM (SELECT CAST(id AS INT) FROM {s}.t) AS d", 8155, "column 1 of 'd'"),
+    ("SELECT * FROM (VALUES (1)) AS d", 8155, "column 1 of 'd'"),
+    ("WITH c AS (SELECT COUNT(*) FROM {s}.t) SELECT 1 FROM c", 8155, "column 1 of 'c'"),
+    ("SELECT 1 FROM (SELECT id, id FROM {s}.t) AS d", 8156, "The column 'id' was specified multiple times for 'd'."),
+    ("SELECT 1 FROM (SELECT * FROM {s}.t AS a, {s}.t AS b) AS d", 8156, "The column 'id'"),
+    ("WITH c AS (SELECT id, id FROM {s}.t) SELECT 1 FROM c", 8156, "The column 'id'"),
+    ("SELECT 1 FROM (SELECT 1, 2) AS d(a)", 8158, "'d' has more columns"),
+    ("SELECT 1 FROM (SELECT 1) AS d(a, b)", 8159, "'d' has fewer columns"),
+    ("CREATE VIEW {s}.v AS SELECT id + 1 FROM {s}.t", 4511, "column 1"),
+    ("CREATE VIEW {s}.v AS SELECT id, id FROM {s}.t", 4506, "Column name 'id'"),
+    ("SELECT id + 1 INTO {s}.u FROM {s}.t", 1038, "missing or empty"),
+    ("SELECT id, id INTO {s}.u FROM {s}.t", 2705, "Column name 'id' in table 'u'"),
+    ("SELECT 1; CREATE VIEW {s}.v AS SELECT 1 AS n", 111, "'CREATE VIEW' must be the first statement"),
+    ("IF 1 = 1 CREATE SCHEMA other", 111, "'CREATE SCHEMA' must be the first statement"),
+    ("CREATE VIEW {s}.v AS SELECT 1 AS n; SELECT 2", 102, "SELECT"),
+    ("DECLARE @a INT; IF 1 = 0 DECLARE @A INT", 134, "'@a' has already been declared"),
     ("SELECT * FROM CHANGETABLE(CHANGES {s}.t, 0) AS ct", 22105, "Change tracking is not enabled on table '{s}.t'."),
 ]
 
@@ -83,7 +136,7 @@ ERRORS = [
 def t(tsql: Client, schema: str) -> str:
     tsql.run(
         f"CREATE TABLE {schema}.t (id INT NOT NULL CONSTRAINT pk_t PRIMARY KEY, code NVARCHAR(5), tiny TINYINT, "
-        f"d DECIMAL(5, 2), bytes VARBINARY(2)); INSERT INTO {schema}.t (id) VALUES (1), (2)"
+        f"d DECIMAL(5, 2), bytes VARBINARY(2), x XML); INSERT INTO {schema}.t (id) VALUES (1), (2)"
     )
     return f"{schema}.t"
 
@@ -100,6 +153,16 @@ def test_an_error_names_its_line(tsql: Client) -> None:
     with pytest.raises(SqlError) as caught:
         tsql.run("SELECT 1\n\nSELECT 1 / 0")
     assert caught.value.line == 3
+
+
+def test_the_number_of_an_error_is_known_until_another_statement_ends(tsql: Client) -> None:
+    tsql.refuses(8134, "SELECT 1 / 0")
+    assert tsql.value("SELECT @@ERROR") == 8134
+    assert tsql.value("SELECT @@ERROR") == 0
+    tsql.refuses(102, "FROB")
+    assert tsql.value("IF @@ERROR = 102 SELECT 'refused'") == "refused"
+    tsql.run("BEGIN TRY SELECT 1 / 0 END TRY BEGIN CATCH SELECT @@ERROR; SELECT @@ERROR, ERROR_NUMBER() END CATCH")
+    assert [rows for _, rows in tsql.results[-2:]] == [[(8134,)], [(0, 8134)]]
 
 
 def test_what_came_before_an_error_stays(tsql: Client, t: str) -> None:
@@ -160,7 +223,8 @@ def test_implicit_transactions_begin_by_themselves(tsql: Client, t: str) -> None
 
 
 def test_an_error_in_the_middle_of_rows_comes_after_them(tsql: Client) -> None:
-    rows = "WITH c AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM c WHERE n < 60000) SELECT 1 / (n - 60000) FROM c"
+    rows = "WITH c AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM c WHERE n < 60000) SELECT 1 / (n - 60000) FROM c "
+    rows += "OPTION (MAXRECURSION 0)"
     with pytest.raises(SqlError) as caught:
         tsql.run(rows)
     assert caught.value.number == 8134
@@ -244,7 +308,9 @@ def test_cancel_stops_what_runs_and_nothing_later(tsql: Client, mssql_engine: Po
 
     thread = threading.Thread(target=cancel_once_it_runs)
     thread.start()
-    tsql.refuses(3617, "WITH c AS (SELECT 1 AS n UNION ALL SELECT n FROM c) SELECT COUNT(*) FROM c")
+    tsql.refuses(
+        3617, "WITH c AS (SELECT 1 AS n UNION ALL SELECT n FROM c) SELECT COUNT(*) FROM c OPTION (MAXRECURSION 0)"
+    )
     thread.join()
     watcher.session.close()
     tsql.session.cancel()

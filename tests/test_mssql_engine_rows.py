@@ -183,7 +183,8 @@ def test_a_bulk_load_wants_a_table_and_columns_that_are_there(tsql: Client, sche
 
 def test_rows_stream_in_bounded_batches(tsql: Client) -> None:
     query = (
-        "WITH c AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM c WHERE n < 120000) SELECT n, REPLICATE('x', 100) FROM c"
+        "WITH c AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM c WHERE n < 120000) SELECT n, REPLICATE('x', 100) FROM c "
+        "OPTION (MAXRECURSION 0)"
     )
     sizes = [
         batch.num_rows

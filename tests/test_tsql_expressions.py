@@ -4,6 +4,7 @@ import hashlib
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
@@ -26,8 +27,11 @@ VALUES: list[tuple[str, Any, str]] = [
     ("1 + 2 * 3", 7, "int"),
     ("7 / 2", 3, "int"),
     ("-7 % 3", -1, "int"),
-    ("2.0 / 3", Decimal("0.666666666666"), "decimal(13,12)"),
-    ("CAST(2 AS DECIMAL(10, 2)) * 3", Decimal("6.00"), "decimal(21,2)"),
+    ("2.0 / 3", Decimal("0.666666"), "decimal(7,6)"),  # a written whole number has the digits that are written
+    ("-1.0 / (3)", Decimal("-0.333333"), "decimal(7,6)"),
+    ("1.0 / (1.0 / 60.0)", Decimal("60.0024000960"), "decimal(17,10)"),
+    ("1.0 / CAST(3 AS INT)", Decimal("0.333333333333"), "decimal(13,12)"),
+    ("CAST(2 AS DECIMAL(10, 2)) * 3", Decimal("6.00"), "decimal(12,2)"),
     ("1 & 3", 1, "int"),
     ("1 | 2", 3, "int"),
     ("3 ^ 1", 2, "int"),
@@ -81,7 +85,33 @@ VALUES: list[tuple[str, Any, str]] = [
     ("CONVERT(VARCHAR(30), CAST('2026-03-01 12:13:14.5' AS DATETIME2(3)), 120)", "2026-03-01 12:13:14", "varchar(30)"),
     ("CONVERT(VARCHAR(30), CAST('2026-03-01 12:13:14' AS DATETIME))", "Mar  1 2026 12:13PM", "varchar(30)"),
     ("CONVERT(CHAR(8), CAST('2026-03-01' AS DATE), 112)", "20260301", "char(8)"),
+    ("CONVERT(DATETIME, '01/03/2026 10:11:12', 103)", datetime(2026, 3, 1, 10, 11, 12), "datetime"),
+    ("CONVERT(DATETIME2(0), '1.3.2026 10:11', 104)", datetime(2026, 3, 1, 10, 11), "datetime2(0)"),
+    ("CONVERT(DATE, '03/01/2026', 101)", date(2026, 3, 1), "date"),
+    ("CONVERT(DATE, '2026.03.01', 102)", date(2026, 3, 1), "date"),
+    ("TRY_CONVERT(DATE, '31/31/2026', 103)", None, "date"),
+    ("CAST('Mar 1 2026' AS DATE)", date(2026, 3, 1), "date"),
+    ("CAST('3/1/2026' AS DATE)", date(2026, 3, 1), "date"),
+    ("CAST('2026' AS DATE)", date(2026, 1, 1), "date"),
+    ("TRY_CAST('10:11' AS TIME(0))", time(10, 11), "time(0)"),
+    ("CAST('10:11 PM' AS DATETIME)", datetime(1900, 1, 1, 22, 11), "datetime"),
+    ("CAST('' AS DATE)", date(1900, 1, 1), "date"),
+    ("TRY_CAST(' ' AS DATETIME)", datetime(1900, 1, 1), "datetime"),
+    ("CAST('' AS INT)", 0, "int"),
+    ("TRY_CAST('' AS BIGINT)", 0, "bigint"),
+    ("TRY_CAST('' AS FLOAT)", 0.0, "float"),
+    ("ISNULL(CAST(NULL AS INT), '')", 0, "int"),
+    ("TRY_CAST('$5' AS MONEY)", Decimal(5), "money"),
+    ("CAST('-1,000.5' AS MONEY)", Decimal("-1000.5"), "money"),
+    ("CAST(CAST(2.5 AS MONEY) AS INT)", 3, "int"),
+    ("CAST(1 AS BINARY(8))", b"\0\0\0\0\0\0\0\x01", "binary(8)"),
+    ("CAST(1 AS BINARY(2))", b"\0\x01", "binary(2)"),
+    ("CAST(CAST(5 AS BIGINT) AS VARBINARY(3))", b"\0\0\x05", "varbinary(3)"),
+    ("CAST(CAST(7 AS TINYINT) AS VARBINARY(8))", b"\x07", "varbinary(8)"),
+    ("CAST('<a x=\"1\"><b/>&amp;</a>t' AS XML)", '<a x="1"><b/>&amp;</a>t', "xml"),
+    ("TRY_CAST('<a' AS XML)", None, "xml"),
     ("TRY_CAST('x' AS INT)", None, "int"),
+    ("TRY_CAST('0x10' AS INT)", None, "int"),
     ("TRY_CAST('12' AS INT)", 12, "int"),
     ("TRY_CAST('300' AS TINYINT)", None, "tinyint"),
     ("TRY_CAST(99999999999 AS INT)", None, "int"),
@@ -116,6 +146,11 @@ VALUES: list[tuple[str, Any, str]] = [
     ("LTRIM('  a ') + '|'", "a |", "varchar(5)"),
     ("TRIM(' a ')", "a", "varchar(3)"),
     ("REPLICATE('ab', 2)", "abab", "varchar(8000)"),
+    ("REPLICATE('ab', -1)", None, "varchar(8000)"),
+    ("DATALENGTH(REPLICATE('ab', 5000))", 8000, "int"),
+    ("DATALENGTH(REPLICATE('aü', 5000))", 7999, "int"),
+    ("LEN(REPLICATE(N'ab', 5000))", 4000, "int"),
+    ("LEN(REPLICATE(CAST('ab' AS VARCHAR(MAX)), 5000))", 10000, "int"),
     ("STUFF('abcdef', 2, 3, 'X')", "aXef", "varchar(max)"),
     ("REVERSE('abc')", "cba", "varchar(3)"),
     ("CHAR(65)", "A", "varchar(1)"),
@@ -186,6 +221,7 @@ CONDITIONS = [
     ("1 IS NOT NULL", True),
     ("CAST('2026-01-01' AS DATE) < '2026-01-02'", True),
     ("0x01 = 0x01", True),
+    ("CAST('00000000-0000-0000-0000-000000000001' AS UNIQUEIDENTIFIER) > 'FFFFFFFF-FFFF-FFFF-FFFF-000000000000'", True),
 ]
 
 
@@ -222,6 +258,46 @@ def test_windows_and_string_agg_follow_their_order(tsql: Client) -> None:
 def test_null_comes_first_in_order(tsql: Client) -> None:
     assert tsql.rows("SELECT n FROM (VALUES (1), (NULL)) AS v(n) ORDER BY n") == [(None,), (1,)]
     assert tsql.rows("SELECT n FROM (VALUES (1), (NULL)) AS v(n) ORDER BY n DESC") == [(1,), (None,)]
+
+
+def test_uniqueidentifiers_are_ordered_by_their_last_group_first(tsql: Client) -> None:
+    ascending = [
+        "01000000-0000-0000-0000-000000000000",
+        "00000001-0000-0000-0000-000000000000",
+        "00000000-0100-0000-0000-000000000000",
+        "00000000-0001-0000-0000-000000000000",
+        "00000000-0000-0001-0000-000000000000",
+        "00000000-0000-0000-0001-000000000000",
+        "00000000-0000-0000-0100-000000000000",
+        "00000000-0000-0000-0000-000000000001",
+        "00000000-0000-0000-0000-010000000000",
+    ]
+    values = ", ".join(f"(CAST('{value}' AS UNIQUEIDENTIFIER))" for value in sorted(ascending))
+    rows = tsql.rows(f"SELECT u FROM (VALUES {values}) AS v(u) ORDER BY u")
+    assert [str(UUID(bytes=value)) for (value,) in rows] == ascending
+    first = tsql.value(f"SELECT TOP 1 u FROM (VALUES {values}) AS v(u) ORDER BY ROW_NUMBER() OVER (ORDER BY v.u DESC)")
+    assert str(UUID(bytes=first)) == ascending[-1]
+
+
+@pytest.mark.parametrize("said", ["DISTINCT u", "u AS z", "n, u"], ids=["distinct", "alias", "place"])
+def test_an_order_of_uniqueidentifiers_that_is_not_theirs_is_refused(tsql: Client, said: str) -> None:
+    key = {"u AS z": "z", "n, u": "2"}.get(said, "u")
+    tsql.refuses(102, f"SELECT {said} FROM (VALUES (1, NEWID())) AS v(n, u) ORDER BY {key}")
+
+
+def test_recursion_ends_behind_a_hundred_rounds_unless_an_option_says_otherwise(tsql: Client) -> None:
+    numbers = "WITH c AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM c WHERE n < {}) SELECT MAX(n) FROM c"
+    assert tsql.value(numbers.format(101)) == 101
+    assert "maximum recursion 100" in tsql.refuses(530, numbers.format(102))
+    assert tsql.value(numbers.format(102) + " OPTION (MAXRECURSION 101)") == 102
+    assert tsql.value(numbers.format(1000) + " OPTION (MAXRECURSION 0)") == 1000
+    tsql.refuses(252, numbers.format(5).replace("UNION ALL", "UNION"))
+    tsql.refuses(240, "WITH c AS (SELECT 'a' AS s UNION ALL SELECT s + 'b' FROM c) SELECT * FROM c")
+    paths = (
+        "WITH e(id, boss) AS (SELECT 1, NULL UNION ALL SELECT 2, 1 UNION ALL SELECT 3, 2), c AS (SELECT id, boss, 0 n "
+        "FROM e WHERE boss IS NULL UNION ALL SELECT e.*, x.n + 1 FROM e JOIN c AS x ON e.boss = x.id) SELECT * FROM c"
+    )
+    assert sorted(tsql.rows(paths), key=lambda row: row[0]) == [(1, None, 0), (2, 1, 1), (3, 2, 2)]
 
 
 def test_top_offset_union_and_recursion(tsql: Client) -> None:

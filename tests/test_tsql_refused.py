@@ -19,7 +19,8 @@ REFUSED = [
     ("SELECT * FROM t FOR SYSTEM_TIME ALL", "SYSTEM_TIME"),
     ("SELECT n FROM t WITH (READPAST)", "READPAST"),
     ("SELECT n FROM t WITH (INDEX(1))", "INDEX"),
-    ("SELECT n FROM t OPTION (MAXRECURSION 5)", "MAXRECURSION"),
+    ("SELECT n FROM t OPTION (FAST 5)", "FAST"),
+    ("WITH c AS (SELECT 1 AS n UNION ALL SELECT * FROM c) SELECT n FROM c", "c.*"),
     ("SELECT n FROM t GROUP BY ROLLUP (n)", "ROLLUP"),
     ("SELECT n FROM t GROUP BY GROUPING SETS ((n))", "GROUPING"),
     ("SELECT * FROM other.dbo.t", "other"),
@@ -93,6 +94,12 @@ REFUSED = [
     ("CREATE TABLE x (index INT)", "index"),
     ("INSERT BULK t (n int)", "BULK"),
     ("SELECT (1", "1"),
+    ("SELECT 1 WHERE 1 == 1", "=="),
+    ("SELECT 6 / +3 * 2", "+"),
+    ("SELECT * FROM t JOIN t AS u", "JOIN"),
+    ("SELECT * FROM t INNER JOIN t AS u", "JOIN"),
+    ("SELECT * FROM t NATURAL JOIN t AS u", "JOIN"),
+    ("DELETE t FROM t JOIN t AS u", "JOIN"),
     ("MERGE TOP (1) INTO t USING t AS s ON 1 = 1 WHEN MATCHED THEN DELETE;", "TOP"),
 ]
 

@@ -21,7 +21,7 @@ TYPED = {
     "1": "int",
     "COUNT_BIG(*) OVER ()": "bigint",
     "CAST(1 AS MONEY)": "money",
-    "CAST(1 AS DECIMAL(7, 2)) * 2": "decimal(18,2)",
+    "CAST(1 AS DECIMAL(7, 2)) * 2": "decimal(9,2)",
     "CAST(1 AS REAL)": "real",
     "CAST(1 AS FLOAT)": "float",
     "CAST('2026-01-02' AS DATE)": "date",

@@ -1,6 +1,7 @@
 """What statements of T-SQL do to tables."""
 
-from datetime import date
+from datetime import date, datetime
+from decimal import Decimal
 
 import pytest
 from tsql_local import Client
@@ -305,3 +306,23 @@ def test_a_persisted_computed_column_tells_keys_apart_that_differ_by_trailing_bl
     assert everything(tsql, f"{schema}.x") == [("a", 2), ("a ", 4)]
     tsql.refuses(2627, f"INSERT INTO {schema}.x (code) VALUES (N'a')")
     tsql.refuses(102, f"CREATE TABLE {schema}.y (a INT, b AS a + 1 PERSISTED, c INT)")
+
+
+def test_text_becomes_what_a_column_holds_however_it_is_written(tsql: Client, schema: str) -> None:
+    tsql.run(f"CREATE TABLE {schema}.x (id INT, m MONEY, d DATETIME, n INT)")
+    row = "'$1,000', '3/1/2026 00:00:00.002', ''"
+    tsql.run(f"INSERT INTO {schema}.x VALUES (1, {row}); INSERT INTO {schema}.x SELECT 2, {row}")
+    tsql.run(f"INSERT INTO {schema}.x (id) VALUES (3)")
+    tsql.run(f"UPDATE {schema}.x SET m = '$1,000', d = '3/1/2026 00:00:00.002', n = '' WHERE id = 3")
+    tsql.run(
+        f"MERGE {schema}.x AS t USING (VALUES (4)) AS s(id) ON t.id = s.id "
+        f"WHEN NOT MATCHED THEN INSERT (id, m, d, n) VALUES (s.id, {row});"
+    )
+    expected = (Decimal(1000), datetime(2026, 3, 1, 0, 0, 0, 3000), 0)
+    assert tsql.rows(f"SELECT * FROM {schema}.x ORDER BY id") == [(number, *expected) for number in range(1, 5)]
+
+
+def test_money_is_rounded_where_a_whole_number_is_stored(tsql: Client, schema: str) -> None:
+    tsql.run(f"CREATE TABLE {schema}.x (n INT); INSERT INTO {schema}.x VALUES (CAST(2.5 AS MONEY))")
+    tsql.run(f"INSERT INTO {schema}.x SELECT CAST(3.5 AS MONEY)")
+    assert tsql.rows(f"SELECT n FROM {schema}.x ORDER BY n") == [(3,), (4,)]

@@ -32,20 +32,6 @@ BEGIN
     END LOOP;
 END $$;
 
-CREATE FUNCTION tsql.is_time(value text) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT value ~ '^\s*\d{1,4}[-/.:]?\d{2}' OR value ~ '^\s*$' $$;
-
-CREATE FUNCTION tsql.time_text(value text) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
-BEGIN
-    IF value ~ '^\s*$' THEN
-        RETURN '1900-01-01';
-    END IF;
-    IF NOT tsql.is_time(value) THEN
-        PERFORM tsql.fail(241, 'Conversion failed when converting date and/or time from character string.');
-    END IF;
-    RETURN value;
-END $$;
-
 -- A moment to be read in so many digits of a second. PostgreSQL reads microseconds: digits behind them are cut where they
 -- would be rounded a second time, or a day would end too early; and it would read 24:00, a 60th second and words of its own.
 CREATE FUNCTION tsql.moment_text(value text, digits int) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
@@ -65,19 +51,6 @@ CREATE FUNCTION tsql.clock(value time, digits int) RETURNS time LANGUAGE sql IMM
 -- A value that the planner does not look through: it would fold the conversion of a constant that a CASE guards.
 CREATE FUNCTION tsql.opaque(value text) RETURNS text LANGUAGE plpgsql VOLATILE STRICT AS $$ BEGIN RETURN value; END $$;
 
--- Strings become what a column holds, where INSERT and UPDATE ask for it.
-CREATE CAST (bpchar AS int2) WITH INOUT AS ASSIGNMENT;
-CREATE CAST (bpchar AS int4) WITH INOUT AS ASSIGNMENT;
-CREATE CAST (bpchar AS int8) WITH INOUT AS ASSIGNMENT;
-CREATE CAST (bpchar AS numeric) WITH INOUT AS ASSIGNMENT;
-CREATE CAST (bpchar AS float4) WITH INOUT AS ASSIGNMENT;
-CREATE CAST (bpchar AS float8) WITH INOUT AS ASSIGNMENT;
-CREATE CAST (bpchar AS date) WITH INOUT AS ASSIGNMENT;
-CREATE CAST (bpchar AS time) WITH INOUT AS ASSIGNMENT;
-CREATE CAST (bpchar AS timestamp) WITH INOUT AS ASSIGNMENT;
-CREATE CAST (bpchar AS timestamptz) WITH INOUT AS ASSIGNMENT;
-CREATE CAST (bpchar AS uuid) WITH INOUT AS ASSIGNMENT;
-
 CREATE FUNCTION tsql.float_text(value float8) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT AS $$
 DECLARE said text; parts text[];
 BEGIN  -- six digits, and an exponent of three
@@ -96,6 +69,12 @@ CREATE CAST (float8 AS bpchar) WITH FUNCTION tsql.float_bpchar(float8) AS ASSIGN
 CREATE FUNCTION tsql.uuid_bpchar(value uuid) RETURNS bpchar LANGUAGE sql IMMUTABLE STRICT AS $$
     SELECT CAST(upper(value::text) AS bpchar) $$;
 CREATE CAST (uuid AS bpchar) WITH FUNCTION tsql.uuid_bpchar(uuid) AS ASSIGNMENT;
+
+-- What uniqueidentifiers are compared by: the last group first, the first three from their last byte.
+CREATE FUNCTION tsql.guid_key(value uuid) RETURNS bytea LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT substring(b FROM 11) || substring(b FROM 9 FOR 2) || substring(b FROM 8 FOR 1) || substring(b FROM 7 FOR 1)
+        || substring(b FROM 6 FOR 1) || substring(b FROM 5 FOR 1) || substring(b FROM 4 FOR 1) || substring(b FROM 3 FOR 1)
+        || substring(b FROM 2 FOR 1) || substring(b FROM 1 FOR 1) FROM (SELECT uuid_send(value)) AS q (b) $$;
 
 CREATE FUNCTION tsql.bit_of(value text) RETURNS smallint LANGUAGE plpgsql IMMUTABLE STRICT AS $$
 BEGIN
@@ -133,6 +112,10 @@ CREATE FUNCTION tsql.padded(value bytea, length int) RETURNS bytea LANGUAGE sql 
 
 CREATE FUNCTION tsql.stored_binary(value bytea, size int) RETURNS bytea LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT CASE WHEN octet_length(value) > size THEN value ELSE tsql.padded(value, size) END $$;
+CREATE FUNCTION tsql.too_deep(rounds int) RETURNS int LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM tsql.fail(530, format('The statement terminated. The maximum recursion %s has been exhausted before statement completion.', rounds));
+END $$;
 
 -- ------------------------------------------------------------------ strings
 -- Code units of UTF-16: what nvarchar(n) counts.
@@ -213,6 +196,18 @@ BEGIN
         END IF;
         made := made || chr(code);
         place := place + 2;
+    END LOOP;
+    RETURN made;
+END $$;
+
+-- As much of a text as fits into that many code units of UTF-16, or bytes.
+CREATE FUNCTION tsql.shortened(value text, size int, wide boolean) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+DECLARE made text := left(value, size); over int;
+BEGIN
+    LOOP
+        over := CASE WHEN wide THEN tsql.units(made::bpchar) ELSE octet_length(made) END - size;
+        EXIT WHEN over <= 0;
+        made := left(made, -greatest(1, over / 4));
     END LOOP;
     RETURN made;
 END $$;

@@ -79,6 +79,8 @@ class PostgresConnection:
         """The transaction can only be rolled back."""
         self.tries = 0
         """How many TRY blocks are open."""
+        self.error = 0
+        """@@ERROR: the number of the error in which the last statement ended."""
         self.rowcount = 0
         """@@ROWCOUNT."""
 

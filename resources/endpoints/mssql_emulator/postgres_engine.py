@@ -20,7 +20,8 @@ from resources.endpoints.mssql_emulator.postgres_databases import DEFAULT_DATABA
 from resources.endpoints.mssql_emulator.postgres_session import PostgresSession
 from resources.endpoints.mssql_emulator.tsql.types import FIXED, domain_definition, type_name
 
-_SCRIPTS = ("library.sql", "change_tracking.sql", "catalog_views.sql")
+_LIBRARY = ("library.sql", "conversions.sql")
+_SCRIPTS = ("change_tracking.sql", "catalog_views.sql")
 _OF_VIEWS = (
     *(SqlType(Kind.CHAR, length) for length in (1, 2)),
     *(SqlType(Kind.VARCHAR, length) for length in (2, 3, 7, 10, 11)),
@@ -120,10 +121,10 @@ class PostgresEngine:
         with self._connect(database, "") as connection, connection.transaction():
             if connection.execute("SELECT to_regclass('tsql.settings')").fetchone() != (None,):
                 return new
-            library, *rest = _SCRIPTS
-            connection.execute((folder / library).read_bytes())
+            for script in _LIBRARY:
+                connection.execute((folder / script).read_bytes())
             connection.execute(";".join(domain_definition(type_) for type_ in (*FIXED, *_OF_VIEWS)).encode())
-            for script in rest:
+            for script in _SCRIPTS:
                 connection.execute((folder / script).read_bytes())
             prefix = sql.Literal(self._prefix)
             connection.execute(sql.SQL("INSERT INTO tsql.settings VALUES ('prefix', {})").format(prefix))

@@ -95,6 +95,8 @@ def _check(error: psycopg.Error, at: Circumstances) -> Said:
         if column:
             return 2628, f"String or binary data would be truncated in column '{column.group(1)}'."
         return 8152, "String or binary data would be truncated."
+    if type_ == "xml":
+        return 9400, "XML parsing: the text is not well formed."
     if type_ == "tinyint":
         return 220, "Arithmetic overflow error for data type tinyint."
     if type_.startswith("date") or type_ == "smalldatetime":
@@ -222,6 +224,15 @@ def _many(_: psycopg.Error, at: Circumstances) -> Said:
     return 512, "Subquery returned more than 1 value. This is not permitted when the subquery is used as an expression."
 
 
+def _order(error: psycopg.Error, _: Circumstances) -> Said:
+    place = re.search(r"ORDER BY position (\d+) is not in select list", error.diag.message_primary or "")
+    if place:
+        return 108, (
+            f"The ORDER BY position number {place.group(1)} is out of range of the number of items in the select list."
+        )
+    return 145, "ORDER BY items must appear in the select list if SELECT DISTINCT is specified."
+
+
 def _fixed(number: int, message: str) -> Callable[[psycopg.Error, Circumstances], Said]:
     return lambda *_: (number, message)
 
@@ -253,6 +264,7 @@ _BY_STATE: dict[str, Callable[[psycopg.Error, Circumstances], Said]] = {
     "42P06": _there,
     "42723": _there,
     "42701": _fixed(2705, "Column names in each table must be unique."),
+    "42P10": _order,
     "42803": _with_cause(8120, "A column is not contained in either an aggregate function or the GROUP BY clause."),
     "42804": _with_cause(206, "Operand type clash."),
     "42883": _with_cause(402, "The data types are incompatible in an operator or function."),

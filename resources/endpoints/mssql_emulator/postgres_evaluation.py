@@ -18,6 +18,7 @@ from resources.endpoints.mssql_emulator.tsql.batch import read_batch
 from resources.endpoints.mssql_emulator.tsql.concatenation import running_concatenation
 from resources.endpoints.mssql_emulator.tsql.convert import cast
 from resources.endpoints.mssql_emulator.tsql.dml_sql import Manipulation
+from resources.endpoints.mssql_emulator.tsql.operators import converts
 from resources.endpoints.mssql_emulator.tsql.scope import Piece, Scope
 from resources.endpoints.mssql_emulator.tsql.select_into import select_into
 from resources.endpoints.mssql_emulator.tsql.statements import Said
@@ -145,4 +146,6 @@ def converted(piece: Piece, to: SqlType) -> Piece:
         return cast(Piece(f"CAST({piece.sql} AS text)", types.NVARCHAR_MAX), to)
     if piece.type is None and not piece.null:
         return Piece(f"CAST({piece.sql} AS {types.base(to)})", to)
+    if piece.type is not None:
+        converts(piece.type, to)
     return cast(piece, to)

@@ -37,7 +37,7 @@ def bindings(session: PostgresConnection, user: str, frame: Frame) -> Values:
     found: dict[str, Any] = {
         "@@rowcount": session.rowcount,
         "@@trancount": session.transactions,
-        "@@error": caught.number if caught else 0,
+        "@@error": session.error,
         "@@spid": session.connection.info.backend_pid % 32768,
         "@@version": VERSION,
         "@@servername": "emulator",

@@ -12,7 +12,7 @@ What differs from SQL Server, besides what is refused:
 - Text that is too long for a varchar or nvarchar is refused (8152, or 2628 from a bulk load) even where only blanks
   would be lost; nvarchar ends inside no pair of surrogates; text cannot hold the character NUL; names end at 63 bytes.
 - The offset of a datetimeoffset is not kept, so what depends on it is refused unless it is known to be zero; datetime
-  keeps whole milliseconds; uniqueidentifiers are ordered as text.
+  keeps whole milliseconds.
 - UPDATE and DELETE with joins or TOP skip a row that another transaction changes at the same moment.
 - GROUP BY a primary key lets the table's other columns be selected, which SQL Server refuses.
 """
@@ -45,6 +45,10 @@ from resources.endpoints.mssql_emulator.tsql.tokens import refused
 _NESTING = 32
 _KNOWN = 200
 """How many statements a session remembers in PostgreSQL's words."""
+
+
+_AROUND = (program.Block, program.If, program.While, program.Try, program.Declare)
+"""Statements that leave @@ERROR as those in them did."""
 
 
 class _JumpError(Exception):
@@ -91,7 +95,11 @@ class PostgresSession(PostgresEvaluation):
         """Run a batch in a frame; temporary tables that a called batch makes end with it. Raises SqlError."""
         if frame.depth > _NESTING:
             raise SqlError(217, f"Maximum stored procedure nesting level exceeded (limit {_NESTING}).")
-        block = read(text)
+        try:
+            block = read(text)
+        except SqlError as error:
+            self.error = error.number
+            raise
         try:
             yield from self._block(block, frame)
         except _JumpError:  # RETURN
@@ -116,7 +124,13 @@ class PostgresSession(PostgresEvaluation):
 
     def _statement(self, statement: program.Statement, frame: Frame) -> Iterator[Outcome]:
         self.check_cancelled()
-        yield from self._RUNNERS[type(statement)](self, statement, frame) or ()
+        try:
+            yield from self._RUNNERS[type(statement)](self, statement, frame) or ()
+        except SqlError as error:
+            self.error = error.number
+            raise
+        if not isinstance(statement, _AROUND):
+            self.error = 0
 
     def _declare(self, statement: program.Declare, frame: Frame) -> None:
         frame.variables[statement.name] = (statement.type, None)
@@ -124,7 +138,9 @@ class PostgresSession(PostgresEvaluation):
             self.assign(statement, frame)
 
     def _if(self, statement: program.If, frame: Frame) -> Iterator[Outcome]:
-        if self.holds(statement.condition, frame, statement.line):
+        holds = self.holds(statement.condition, frame, statement.line)
+        self.error = 0
+        if holds:
             yield from self._statement(statement.then, frame)
         elif statement.otherwise is not None:
             yield from self._statement(statement.otherwise, frame)

@@ -4,7 +4,7 @@ Here live their entries in the table of `functions`, and OVER. It may import `fu
 `convert` and `expressions`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from resources.endpoints.mssql_emulator.tsql.convert import cast
 from resources.endpoints.mssql_emulator.tsql.expressions import Expressions
 from resources.endpoints.mssql_emulator.tsql.functions import Call, as_string, function
 from resources.endpoints.mssql_emulator.tsql.nodes import bare_call, parts
-from resources.endpoints.mssql_emulator.tsql.scope import Piece, Scope
+from resources.endpoints.mssql_emulator.tsql.scope import Piece, Scope, quote
 from resources.endpoints.mssql_emulator.tsql.tokens import refused
 
 
@@ -150,20 +150,43 @@ def _edge(call: Call, over: str) -> Piece:
     return Piece(f"{call.name.lower()}({piece.sql}){over}", piece.type)
 
 
-def ordered(says: Expressions, order: exp.Order | None, scope: Scope) -> str:
-    """Return ORDER BY; NULL comes first, as in T-SQL."""
+def ordered(
+    says: Expressions, order: exp.Order | None, scope: Scope, outputs: Sequence[Piece] = (), *, own: bool = True
+) -> str:
+    """Return ORDER BY; NULL comes first, as in T-SQL.
+
+    `outputs` are the columns of the query, which a bare name means first; not `own` are rows that PostgreSQL orders by
+    these alone.
+    """
     if order is None:
         return ""
     parts(order, "expressions", "this")
     keys = []
     for key in order.expressions:
         parts(key, "this", "desc", "nulls_first")
-        if isinstance(key.this, exp.Literal) and key.this.is_int:
-            said = key.this.name
-        else:
-            said = says.value(key.this, scope).sql
+        said = _key(says, key.this, scope, outputs, own=own)
         keys.append(f"{said} DESC NULLS LAST" if key.args.get("desc") else f"{said} ASC NULLS FIRST")
     return f" ORDER BY {', '.join(keys)}"
+
+
+def _key(says: Expressions, node: Any, scope: Scope, outputs: Sequence[Piece], *, own: bool) -> str:
+    """Return what rows are ordered by; uniqueidentifiers have an order of their own, which is not PostgreSQL's."""
+    if isinstance(node, exp.Literal) and node.is_int:
+        place = int(node.name)
+        meant = outputs[place - 1] if 0 < place <= len(outputs) else None
+        piece = Piece(node.name, meant.type if meant else None)
+        simple = False
+    else:
+        piece = says.value(node, scope)
+        alias = isinstance(node, exp.Column) and not node.table
+        meant = next((output for output in outputs if alias and output.name == node.name), None)
+        simple = meant is None or not meant.sql.endswith(f" AS {quote(meant.name)}")
+    type_ = meant.type if meant is not None else piece.type
+    if type_ is None or type_.kind is not Kind.UNIQUEIDENTIFIER:
+        return piece.sql
+    if not simple or not own:
+        raise refused("ORDER BY of a uniqueidentifier by an alias or place, or behind DISTINCT or UNION")
+    return f"tsql.guid_key({piece.sql})"
 
 
 def windowed(says: Expressions, node: exp.Window, scope: Scope) -> Piece:

@@ -16,10 +16,12 @@ from resources.endpoints.mssql_emulator.engine import SqlError
 from resources.endpoints.mssql_emulator.tsql import ddl, dml
 from resources.endpoints.mssql_emulator.tsql.calls import declare, execute, procedure, rest, set_, use
 from resources.endpoints.mssql_emulator.tsql.ddl_alter import read_alter
+from resources.endpoints.mssql_emulator.tsql.ddl_nodes import CreateSchema, CreateView
 from resources.endpoints.mssql_emulator.tsql.nodes import temporary
 from resources.endpoints.mssql_emulator.tsql.program import (
     Assigning,
     Block,
+    Declare,
     Definition,
     If,
     Jump,
@@ -35,7 +37,7 @@ from resources.endpoints.mssql_emulator.tsql.program import (
     Writing,
 )
 from resources.endpoints.mssql_emulator.tsql.syntax import parse_condition, parse_expression, parse_query
-from resources.endpoints.mssql_emulator.tsql.tokens import STARTS, Cursor, refused, tokenize
+from resources.endpoints.mssql_emulator.tsql.tokens import STARTS, Cursor, refused, tokenize, word
 
 _DML = {"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE"}
 _SET_WORDS = {"UNION", "ALL", "EXCEPT", "INTERSECT"}
@@ -47,7 +49,36 @@ def read_batch(text: str) -> Block:
     block = Block(1, tuple(_statements(cursor)))
     if cursor:
         raise cursor.wrong()
+    names: set[str] = set()
+    for declared in _declared(block):
+        if declared.name in names:
+            raise SqlError(
+                134,
+                f"The variable name '{declared.name}' has already been declared. Variable names must be unique within "
+                "a query batch or stored procedure.",
+                severity=15,
+                line=declared.line,
+            )
+        names.add(declared.name)
     return block
+
+
+def _declared(statement: Statement | None) -> Iterator[Declare]:
+    """Yield every DECLARE in a statement: a variable is the whole batch's, wherever it is declared."""
+    match statement:
+        case Declare():
+            yield statement
+        case Block(statements=inner):
+            for one in inner:
+                yield from _declared(one)
+        case If(then=then, otherwise=otherwise):
+            yield from _declared(then)
+            yield from _declared(otherwise)
+        case While(body=body):
+            yield from _declared(body)
+        case Try(body=body, handler=handler):
+            yield from _declared(body)
+            yield from _declared(handler)
 
 
 def _statements(cursor: Cursor, *ends: str) -> Iterator[Statement]:
@@ -74,7 +105,12 @@ def _statement(cursor: Cursor) -> Iterator[Statement]:
     if first == "INSERT" and cursor.word(1) == "BULK":
         raise refused("INSERT BULK, whose rows follow in packets of their own", line)
     if first in _DML or first == "WITH":
-        yield _query_or_writing(_part(cursor), line)
+        made = _query_or_writing(_part(cursor), line)
+        if isinstance(made, Writing) and isinstance(made.node, dml.Merge) and cursor.word() != ";":
+            raise SqlError(
+                10713, "A MERGE statement must be terminated by a semi-colon (;).", severity=15, line=cursor.line
+            )
+        yield made
     elif first in _READERS:
         found = _READERS[first](cursor, line)
         if isinstance(found, Statement):
@@ -82,12 +118,26 @@ def _statement(cursor: Cursor) -> Iterator[Statement]:
         else:
             yield from found
     elif first in ("CREATE", "ALTER", "DROP", "TRUNCATE"):
-        yield Definition(line, read_alter(cursor, line) if cursor.accept("ALTER") else ddl.read(cursor, _part))
+        yield Definition(line, _definition(cursor, line))
     elif first.startswith("SP_") or (cursor.at == 0 and cursor.word(1) == "." and cursor.word(2).startswith("SP_")):
         yield procedure(cursor, line)  # the first statement of a batch may leave EXEC out
     else:
         token = cursor.peek()
         raise refused(token.text if token else "end of batch", line)
+
+
+def _definition(cursor: Cursor, line: int) -> Any:
+    """Read a definition; those of views and schemas have places of their own in a batch."""
+    leads = all(word(token) == ";" for token in cursor.tokens[: cursor.at])
+    node = read_alter(cursor, line) if cursor.accept("ALTER") else ddl.read(cursor, _part)
+    if isinstance(node, CreateView | CreateSchema) and not leads:
+        kind = "VIEW" if isinstance(node, CreateView) else "SCHEMA"
+        raise SqlError(111, f"'CREATE {kind}' must be the first statement in a query batch.", severity=15, line=line)
+    if isinstance(node, CreateView):
+        while cursor.accept(";"):
+            pass
+        cursor.end()
+    return node
 
 
 def _part(cursor: Cursor) -> Cursor:

@@ -37,8 +37,7 @@ _WITHOUT_FRACTION = {20, 120}
 _UTC_STYLE = 127
 """In which a datetimeoffset is written at offset zero, whatever its own is."""
 _OFFSET = re.compile(r":\d\d(\.\d+)? *[+-](?!00:?00)")
-_READ_AS_ISO = {None, 0, 20, 21, 23, 25, 112, 120, 121, 126, 127}
-_READ_AS = {101: "MM/DD/YYYY", 102: "YYYY.MM.DD", 103: "DD/MM/YYYY", 104: "DD.MM.YYYY", 105: "DD-MM-YYYY"}
+_READ_AS = {None, 0, 20, 21, 23, 25, 100, 101, 102, 103, 104, 105, 110, 111, 112, 120, 121, 126, 127}
 
 
 def cast(piece: Piece, to: SqlType, style: int | None = None) -> Piece:
@@ -67,7 +66,7 @@ def try_cast(piece: Piece, to: SqlType, style: int | None = None) -> Piece:
     source = piece.type
     if piece.null or source == to or to.kind in types.STRINGS | types.BINARIES:
         return done
-    if source is not None and source.kind in types.STRINGS and style in _READ_AS_ISO and to.kind is not Kind.BIT:
+    if source is not None and source.kind in types.STRINGS:
         return _read_if_valid(piece, to, style)
     kinds = (source.kind, to.kind) if source is not None else (None, to.kind)
     if kinds[0] in types.NUMBERS and to.kind in _RANGES:
@@ -82,11 +81,8 @@ def try_cast(piece: Piece, to: SqlType, style: int | None = None) -> Piece:
 
 
 def _read_if_valid(piece: Piece, to: SqlType, style: int | None) -> Piece:
-    valid = f"pg_input_is_valid(CAST({piece.sql} AS text), '{types.base(to)}')"
-    if to.kind in types.TIMES:
-        valid = f"tsql.is_time({piece.sql}) AND {valid}"
-    if to.kind is Kind.TINYINT:
-        valid += f" AND pg_input_is_valid(CAST({piece.sql} AS text), 'tsql.tinyint')"
+    numbers = (to.precision, to.scale) if to.kind is Kind.DECIMAL else (style or 0, 0)
+    valid = f"tsql.readable(CAST({piece.sql} AS text), '{to.kind}', {numbers[0]}, {numbers[1]})"
     hidden = Piece(f"tsql.opaque(CAST({piece.sql} AS text))", types.VARCHAR_MAX)
     return Piece(f"CASE WHEN {valid} THEN {cast(hidden, to, style).sql} END", to, piece.name)
 
@@ -121,6 +117,8 @@ def _between(sql: str, source: SqlType, to: SqlType, style: int | None) -> str:
     if style not in (None, 0) and source.kind not in types.TIMES:
         raise _unknown(source, to, style)
     if source.kind in types.NUMBERS and to.kind in types.NUMBERS:
+        if source.kind is Kind.MONEY and to.kind in types.INTEGERS - {Kind.BIT}:  # rounded, where others are cut
+            sql = f"round({sql})"
         return _to_number(sql, to)
     if source.kind in types.INTEGERS and to.kind in types.LEGACY_TIMES:
         return f"CAST(timestamp '1900-01-01' + {sql} * interval '1 day' AS {types.base(to)})"
@@ -167,27 +165,33 @@ def moment_from_text(sql: str, to: SqlType) -> str:
 
 def _from_string(sql: str, to: SqlType, style: int | None) -> str:
     read = f"CAST({sql} AS text)"
-    if to.kind is Kind.XML:
-        return f"CAST({sql} AS bpchar)"
     if to.kind in types.TIMES:
         return _time_from_string(read, to, style)
     if style not in (None, 0):
         raise refused(f"conversion of a string to {to.kind} with style {style}")
-    if to.kind is Kind.BIT:
-        return f"tsql.bit_of({read})"
-    if to.kind is Kind.TINYINT:
-        return f"CAST(CAST(CAST({read} AS smallint) AS tsql.tinyint) AS smallint)"
-    return f"CAST({read} AS {types.base(to)})"
+    if to.kind in _READERS:
+        return f"CAST(tsql.{_READERS[to.kind]}({read}) AS {types.base(to)})"
+    return f"CAST(tsql.whole({read}, '{to.kind}') AS {types.base(to)})"
+
+
+_READERS = {
+    Kind.BIT: "bit_of",
+    Kind.DECIMAL: "decimal_of",
+    Kind.MONEY: "money_of",
+    Kind.REAL: "float_of",
+    Kind.FLOAT: "float_of",
+    Kind.UNIQUEIDENTIFIER: "guid_of",
+    Kind.XML: "xml_of",
+}
 
 
 def _time_from_string(read: str, to: SqlType, style: int | None) -> str:
-    if style in _READ_AS and to.kind is not Kind.TIME:
-        return f"CAST(to_date({read}, '{_READ_AS[style]}') AS {types.base(to)})"
-    if style not in _READ_AS_ISO:
+    if style not in _READ_AS:
         raise refused(f"conversion of a string to {to.kind} with style {style}")
+    text = f"tsql.time_text({read}, {style or 0}, '{to.kind}')"
     if to.kind in types.LEGACY_TIMES:
-        return _to_time(f"tsql.moment_text(tsql.time_text({read}), 3)", types.DATETIME2, to)
-    return moment_from_text(f"tsql.time_text({read})", to)
+        return _to_time(f"tsql.moment_text({text}, 3)", types.DATETIME2, to)
+    return moment_from_text(text, to)
 
 
 def _to_string(sql: str, source: SqlType, to: SqlType, style: int | None) -> str:
@@ -290,9 +294,23 @@ def _iso_text(sql: str, source: SqlType, style: int) -> str:
 
 def _to_binary(sql: str, source: SqlType, to: SqlType, style: int | None) -> str:
     bytes_ = _as_bytes(sql, source, style)
+    if source.kind in _STORED:
+        return _of_number(bytes_, _STORED[source.kind], to)
     if to.kind is Kind.BINARY:
         return f"tsql.padded({bytes_}, {to.length})"
     return bytes_ if to.length is None else f"substring({bytes_} FROM 1 FOR {to.length})"
+
+
+_STORED = {Kind.BIT: 1, Kind.TINYINT: 1, Kind.SMALLINT: 2, Kind.INT: 4, Kind.BIGINT: 8}
+
+
+def _of_number(bytes_: str, many: int, to: SqlType) -> str:
+    """The bytes of a whole number, high ones first: they are filled up and cut on the left."""
+    if to.length is not None and to.length < many:
+        return f"substring({bytes_} FROM {many - to.length + 1})"
+    if to.kind is Kind.BINARY and to.length is not None and to.length > many:
+        return f"(decode(repeat('00', {to.length - many}), 'hex') || {bytes_})"
+    return bytes_
 
 
 def _as_bytes(sql: str, source: SqlType, style: int | None) -> str:
@@ -305,9 +323,10 @@ def _as_bytes(sql: str, source: SqlType, style: int | None) -> str:
     if style in (None, 0):
         if kind in types.STRINGS:
             return string_bytes(sql, source)
-        sized = {Kind.SMALLINT: "int2send", Kind.INT: "int4send", Kind.BIGINT: "int8send"}.get(kind)
-        if sized:
-            return f"{sized}({sql})"
+        if kind in (Kind.BIT, Kind.TINYINT):
+            return f"substring(int2send({sql}) FROM 2)"
+        if kind in _STORED:
+            return f"int{_STORED[kind]}send({sql})"
     raise refused(f"conversion of {types.type_name(source)} to bytes" + (f" with style {style}" if style else ""))
 
 

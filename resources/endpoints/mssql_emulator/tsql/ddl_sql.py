@@ -1,7 +1,7 @@
 """Definitions, said in PostgreSQL's SQL.
 
 Here lives how tables, indexes, views and schemas are made and changed; their grammar lives in `ddl`. It may import
-`ddl_nodes`, `dml_sql` (which says expressions), `statements`, `scope` and `types`.
+`ddl_nodes`, `derived`, `dml_sql` (which says expressions), `statements`, `scope` and `types`.
 
 Names of indexes are unique in a table only, and error 2627 tells a key from an index, so objects are named
 `kind:name` in PostgreSQL (`IX:3fa9c1d2:orders__key`); `tsql.shown` takes the front off again. What PostgreSQL has no
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from resources.endpoints.mssql_emulator.engine import Kind, SqlError, SqlType
-from resources.endpoints.mssql_emulator.tsql import ddl_nodes, types
+from resources.endpoints.mssql_emulator.tsql import ddl_nodes, derived, types
 from resources.endpoints.mssql_emulator.tsql.dml_sql import Manipulation
 from resources.endpoints.mssql_emulator.tsql.scope import Piece, Scope, Table, quote, text
 from resources.endpoints.mssql_emulator.tsql.statements import Said
@@ -196,11 +196,22 @@ class Definitions:
         )
 
     def _create_view(self, node: ddl_nodes.CreateView) -> Said:
+        derived.unordered(node.query)
         query, columns = self.says.query(node.query, None)
         if self.says.used:
             raise refused("a variable in CREATE VIEW")
-        if columns is not None and not node.columns and any(not column.name for column in columns):
-            raise SqlError(4511, "Create View failed because no column name was specified for a column.")
+        names = derived.listed(columns, node.columns, node.name[-1])
+        if unnamed := derived.nameless(names):
+            raise SqlError(
+                4511,
+                f"Create View or Function failed because no column name was specified for column {unnamed}.",
+            )
+        if twice := derived.repeated(names):
+            raise SqlError(
+                4506,
+                f"Column names in each view or function must be unique. Column name '{twice}' in view or function "
+                f"'{node.name[-1]}' is specified more than once.",
+            )
         listed = f" ({', '.join(map(quote, node.columns))})" if node.columns else ""
         view = self._new(node.name)
         replace = "OR REPLACE " if node.replace else ""

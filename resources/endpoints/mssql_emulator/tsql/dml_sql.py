@@ -8,17 +8,18 @@ kind of join. OUTPUT is PostgreSQL 18's RETURNING with the old and the new row.
 """
 
 from collections.abc import Mapping, Sequence
-from itertools import zip_longest
+from dataclasses import replace
 from typing import Any
 
 from sqlglot import exp
 
 from resources.endpoints.mssql_emulator.engine import SqlError
 from resources.endpoints.mssql_emulator.tsql import types
+from resources.endpoints.mssql_emulator.tsql.derived import repeated
 from resources.endpoints.mssql_emulator.tsql.dml import OPERATORS, Change, Insert, Merge, Output
 from resources.endpoints.mssql_emulator.tsql.nodes import parts, temporary
 from resources.endpoints.mssql_emulator.tsql.query import Queries
-from resources.endpoints.mssql_emulator.tsql.scope import Scope, Table, quote, text
+from resources.endpoints.mssql_emulator.tsql.scope import Piece, Scope, Table, quote, text
 from resources.endpoints.mssql_emulator.tsql.statements import Said
 from resources.endpoints.mssql_emulator.tsql.storing import stored, stored_rows
 from resources.endpoints.mssql_emulator.tsql.tokens import refused
@@ -36,9 +37,7 @@ class Manipulation(Queries):
         """Return an INSERT. Raises SqlError 102, 207, 208."""
         table = self.table(node.target)
         columns = self.columns_of(table)
-        for name in node.columns:
-            if name not in columns:
-                raise SqlError(207, f"Invalid column name '{name}'.")
+        _written(node.columns, columns)
         self.hints(table, node.hints, writes=True)
         scope = Scope()
         with_ = self.with_clause(exp.Select(with_=node.with_), scope) if node.with_ is not None else ""
@@ -57,23 +56,41 @@ class Manipulation(Queries):
     def _inserted(self, node: Insert, names: Sequence[str], columns: Mapping[str, Any], scope: Scope) -> str:
         if node.query is not None:
             query, pieces = self.query(node.query, scope)
-            for name, piece in zip(names, pieces or (), strict=False):
-                self.guess(piece, columns[name])
-            return stored_rows(query, pieces, [columns[name] for name in names])
+            return self._queried(query, pieces, names, columns, listed=bool(node.columns))
         if len(node.rows[0]) != len(names):
-            raise SqlError(213, "Column name or number of supplied values does not match table definition.")
+            raise SqlError(213, _MISMATCH)
         rows = [
             ", ".join(self._given(value, columns[name], scope) for name, value in zip(names, row, strict=True))
             for row in node.rows
         ]
         return f"VALUES {', '.join(f'({row})' for row in rows)}"
 
+    def _queried(
+        self, query: str, pieces: list[Piece] | None, names: Sequence[str], columns: Mapping[str, Any], *, listed: bool
+    ) -> str:
+        """The rows of a query as the columns take them. Raises SqlError 120, 121, 213."""
+        if pieces is None:
+            return query
+        if len(pieces) != len(names):
+            if not listed:
+                raise SqlError(213, _MISMATCH)
+            number, how = (120, "fewer") if len(pieces) < len(names) else (121, "more")
+            raise SqlError(
+                number,
+                f"The select list for the INSERT statement contains {how} items than the insert list. The number of "
+                "SELECT values must match the number of INSERT columns.",
+                severity=15,
+            )
+        cells = [replace(piece, sql=f"c{place}", literal=False) for place, piece in enumerate(pieces)]
+        wanted = [columns[name] for name in names]
+        taken = [self.stored(cell, type_) for cell, type_ in zip(cells, wanted, strict=True)]
+        heads = ", ".join(cell.sql for cell in cells)
+        if any(one is not other for one, other in zip(cells, taken, strict=True)):
+            query = f"SELECT {', '.join(piece.sql for piece in taken)} FROM ({query}) AS q ({heads})"
+        return stored_rows(query, taken, wanted)
+
     def _given(self, value: Any, type_: Any, scope: Scope) -> str:
-        if value is None:
-            return "DEFAULT"
-        piece = self.value(value, scope)
-        self.guess(piece, type_)
-        return stored(piece, type_)
+        return "DEFAULT" if value is None else stored(self.stored(self.value(value, scope), type_), type_)
 
     def _insertable(self, table: Table) -> tuple[str, ...]:
         """The columns that a list left out stands for: all but the identity."""
@@ -90,9 +107,7 @@ class Manipulation(Queries):
         table = self.table((target.text("catalog"), target.text("db"), temporary(target.this)))
         columns = self.columns_of(table)
         self.hints(table, node.hints, writes=True)
-        for name, _, _ in node.assignments:
-            if name not in columns:
-                raise SqlError(207, f"Invalid column name '{name}'.")
+        _written([name for name, _, _ in node.assignments], columns)
         joined = node.source is not None and (node.source.args.get("joins") or node.source.args.get("laterals"))
         if node.top is None and not joined:
             return self._direct(node, table, target, with_, scope)
@@ -145,9 +160,8 @@ class Manipulation(Queries):
         if operator:
             owner = exp.column(name, alias.strip('"'), quoted=True)
             tree = OPERATORS[operator](this=owner, expression=exp.Paren(this=tree))
-        piece = self.value(tree, scope)
         type_ = columns.get(name)
-        self.guess(piece, type_)
+        piece = self.stored(self.value(tree, scope), type_)
         return f"CAST(NULL AS {types.base(type_)})" if piece.null and type_ else stored(piece, type_)
 
     def _target(self, node: Change) -> exp.Table:
@@ -214,7 +228,7 @@ class Manipulation(Queries):
         named = f"{table.sql} AS {quote(alias)}" if target.alias else table.sql
         said = f"MERGE INTO {named} USING {using} ON {self.condition(tree.args['on'], scope)}"
         for when in tree.args["whens"].expressions:
-            said += f" {self._when(when, table, columns, scope)}"
+            said += f" {self._when(when, table, scope)}"
         returning = tree.args.get("returning")
         output = None
         if returning is not None:
@@ -222,7 +236,7 @@ class Manipulation(Queries):
             output = Output(returning.expressions)
         return self._said("MERGE", with_ + said, output, table, scope)
 
-    def _when(self, when: Any, table: Table, columns: Mapping[str, Any], scope: Scope) -> str:
+    def _when(self, when: Any, table: Table, scope: Scope) -> str:
         parts(when, "matched", "source", "condition", "then")
         condition = when.args.get("condition")
         said = "WHEN MATCHED" if when.args["matched"] else "WHEN NOT MATCHED"
@@ -235,27 +249,35 @@ class Manipulation(Queries):
             return f"{said} THEN DELETE"
         if isinstance(then, exp.Update):
             parts(then, "expressions")
+            columns = self.columns_of(table)
+            _written([item.this.name for item in then.expressions], columns)
             sets = [
-                f"{quote(item.this.name)} = {self._merged(item.expression, columns.get(item.this.name), scope)}"
+                f"{quote(item.this.name)} = {self._merged(item.expression, columns[item.this.name], scope)}"
                 for item in then.expressions
             ]
             return f"{said} THEN UPDATE SET {', '.join(sets)}"
         if isinstance(then, exp.Insert):
-            parts(then, "this", "expression")
-            names = then.this.expressions if isinstance(then.this, exp.Tuple) else [then.this] if then.this else []
-            given = then.expression.expressions if isinstance(then.expression, exp.Tuple) else [then.expression]
-            listed = [_bare(item).name for item in names]
-            kinds = [columns.get(name) for name in listed or self._insertable(table)]
-            values = [self._merged(item, type_, scope) for item, type_ in zip_longest(given, kinds[: len(given)])]
-            into = f" ({', '.join(map(quote, listed))})" if listed else ""
-            return f"{said} THEN INSERT{into} VALUES ({', '.join(values)})"
+            return f"{said} THEN {self._merge_insert(then, table, scope)}"
         raise refused(then.sql("tsql")[:60] if isinstance(then, exp.Expression) else str(then))
+
+    def _merge_insert(self, then: exp.Insert, table: Table, scope: Scope) -> str:
+        parts(then, "this", "expression")
+        listed = then.this.expressions if isinstance(then.this, exp.Tuple) else [then.this] if then.this else []
+        columns = self.columns_of(table)
+        names = [_bare(item).name for item in listed] or list(self._insertable(table))
+        _written(names, columns)
+        given = then.expression.expressions if isinstance(then.expression, exp.Tuple) else [then.expression]
+        if len(given) != len(names):
+            raise SqlError(213, _MISMATCH)
+        values = [self._merged(item, columns[name], scope) for item, name in zip(given, names, strict=True)]
+        return f"INSERT ({', '.join(map(quote, names))}) VALUES ({', '.join(values)})"
 
     def _merged(self, node: Any, type_: Any, scope: Scope) -> str:
         bare = _bare(node)
         if isinstance(bare, exp.Column) and bare.name.upper() == "DEFAULT" and not bare.this.args.get("quoted"):
             return "DEFAULT"
-        return stored(self.value(bare, scope), type_)
+        piece = self.stored(self.value(bare, scope), type_)
+        return f"CAST(NULL AS {types.base(type_)})" if piece.null and type_ else stored(piece, type_)
 
     def _said(self, verb: str, sql: str, output: Output | None, table: Table, scope: Scope) -> Said:
         if output is None:
@@ -276,6 +298,22 @@ class Manipulation(Queries):
         listed = ", ".join(map(quote, names))
         whole = f'WITH "__output" AS ({returning}) INSERT INTO {into.sql} ({listed}) {rows}'
         return Said(whole, counted=True, used=self.used, before=self.locks, verb=verb)
+
+
+_MISMATCH = "Column name or number of supplied values does not match table definition."
+
+
+def _written(names: Sequence[str], columns: Mapping[str, Any]) -> None:
+    """Check the columns that a statement writes. Raises SqlError 207, 264."""
+    for name in names:
+        if name not in columns:
+            raise SqlError(207, f"Invalid column name '{name}'.")
+    if twice := repeated(names):
+        raise SqlError(
+            264,
+            f"The column name '{twice}' is specified more than once in the SET clause or column list of an INSERT. A "
+            "column cannot be assigned more than one value in the same clause.",
+        )
 
 
 def _bare(node: Any) -> Any:

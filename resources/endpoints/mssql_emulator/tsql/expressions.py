@@ -11,6 +11,7 @@ from sqlglot import exp
 
 from resources.endpoints.mssql_emulator.engine import SqlError
 from resources.endpoints.mssql_emulator.tsql import types
+from resources.endpoints.mssql_emulator.tsql.derived import unordered
 from resources.endpoints.mssql_emulator.tsql.nodes import parts, shown
 from resources.endpoints.mssql_emulator.tsql.scope import Scope, text
 from resources.endpoints.mssql_emulator.tsql.tokens import refused
@@ -102,6 +103,7 @@ class Expressions(Values):
     def _exists(self, node: exp.Exists, scope: Scope) -> str:
         parts(node, "this")
         inner = node.this.this if isinstance(node.this, exp.Subquery) else node.this
+        unordered(inner)
         return f"EXISTS ({self.query(inner, scope)[0]})"
 
     _CONDITIONS: ClassVar[dict[type, Callable[[Any, Any, Scope], str]]] = {

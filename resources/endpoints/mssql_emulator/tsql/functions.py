@@ -7,7 +7,7 @@ https://learn.microsoft.com/sql/t-sql/functions/functions
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
@@ -82,7 +82,7 @@ def called(says: Expressions, name: str, node: exp.Anonymous, scope: Scope) -> P
     least, most, handler = entry
     if not least <= len(node.expressions) <= most:
         raise SqlError(174, f"The {name} function requires {least} argument(s).", severity=15)
-    return handler(Call(says, name, node.expressions, scope))
+    return replace(handler(Call(says, name, node.expressions, scope)), name="")
 
 
 def as_string(piece: Piece) -> Piece:

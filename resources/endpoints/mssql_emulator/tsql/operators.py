@@ -12,6 +12,26 @@ from resources.endpoints.mssql_emulator.tsql.convert import cast, held, string_b
 from resources.endpoints.mssql_emulator.tsql.scope import Catalog, Piece
 
 
+def _beside(piece: Piece, other: Piece) -> SqlType | None:
+    """The type that an operand takes part with: beside a decimal a whole number has the digits that are written."""
+    if piece.digits and other.type is not None and other.type.kind is Kind.DECIMAL:
+        return SqlType(Kind.DECIMAL, precision=piece.digits)
+    return piece.type
+
+
+def converts(source: SqlType, to: SqlType) -> bool:
+    """Tell whether a value must be converted before a column takes it. Raises SqlError 257."""
+    if source.kind in types.STRINGS and to.kind in types.BINARIES:
+        raise SqlError(
+            257,
+            f"Implicit conversion from data type {source.kind} to {to.kind} is not allowed. Use the CONVERT function "
+            "to run this query.",
+        )
+    if source.kind is Kind.MONEY:
+        return to.kind in types.INTEGERS
+    return source.kind in types.STRINGS and to.kind not in types.STRINGS
+
+
 class Operators:
     """Says operators; what a statement uses is collected here."""
 
@@ -54,7 +74,7 @@ class Operators:
         days = self._days(operator, one, other)
         if days is not None:
             return days
-        type_ = type_rules.arithmetic(operator, one.type, other.type)
+        type_ = type_rules.arithmetic(operator, _beside(one, other), _beside(other, one))
         if type_ is None and one.type and other.type:
             raise SqlError(
                 402,
@@ -98,9 +118,22 @@ class Operators:
             return piece
         return cast(piece, type_)
 
+    def stored(self, piece: Piece, type_: SqlType | None) -> Piece:
+        """Return the value as a column or variable of that type takes it, where PostgreSQL would do otherwise.
+
+        Raises SqlError 257.
+        """
+        self.guess(piece, type_)
+        if type_ is None or piece.type is None or piece.null or not converts(piece.type, type_):
+            return piece
+        return cast(piece, type_)
+
     def compared(self, operator: str, one: Piece, other: Piece) -> str:
         """Return the comparison of two values, trailing blanks of strings ignored."""
         one, other = self.like_each_other(one, other)
+        kinds = {piece.type.kind for piece in (one, other) if piece.type}
+        if kinds == {Kind.UNIQUEIDENTIFIER} and operator in ("<", "<=", ">", ">="):
+            return f"tsql.guid_key({one.sql}) {operator} tsql.guid_key({other.sql})"
         return f"{one.sql} {operator} {other.sql}"
 
     def like_each_other(self, one: Piece, other: Piece) -> tuple[Piece, Piece]:
@@ -119,7 +152,7 @@ class Operators:
 
     def _operand(self, piece: Piece, type_: SqlType) -> Piece:
         if type_.kind is Kind.DECIMAL:
-            return Piece(f"CAST(CAST({piece.sql} AS text) AS numeric)", type_)
+            return Piece(f"tsql.decimal_of(CAST({piece.sql} AS text))", type_)
         if type_.kind in types.BINARIES:
             assert piece.type is not None
             return Piece(string_bytes(piece.sql, piece.type), type_)

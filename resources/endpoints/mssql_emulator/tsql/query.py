@@ -15,7 +15,9 @@ from resources.endpoints.mssql_emulator.engine import SqlError
 from resources.endpoints.mssql_emulator.tsql import (
     aggregates,
     dates,
+    derived,
     functions,
+    recursion,
     scalars,
     strings,
     system,
@@ -58,7 +60,8 @@ class Queries(Relations):
             parts(node, *_BODY, *_TAIL)
             with_ = self.with_clause(node, scope)
             body, columns = self._select(node, scope, named)
-            return f"{with_}{body}{self._tail(node, scope)}", columns
+            own = node.args.get("distinct") is None
+            return f"{with_}{body}{self._tail(node, scope, columns or (), own=own)}", columns
         raise refused(node.sql("tsql")[:80] if isinstance(node, exp.Expression) else str(node))
 
     def call(self, name: str, node: exp.Anonymous, scope: Scope) -> Piece:
@@ -76,7 +79,7 @@ class Queries(Relations):
     def _tailed(self, node: Any, inner: Any, scope: Scope, named: bool) -> tuple[str, list[Piece] | None]:
         with_ = self.with_clause(node, scope)
         said, columns = self.query(inner, scope, named=named)
-        return f"{with_}({said}){self._tail(node, Scope(outer=scope))}", columns
+        return f"{with_}({said}){self._tail(node, Scope(outer=scope), columns or (), own=False)}", columns
 
     def _set_operation(self, node: Any, scope: Scope, named: bool) -> tuple[str, list[Piece] | None]:
         parts(node, "this", "expression", "distinct", *_TAIL)
@@ -111,9 +114,8 @@ class Queries(Relations):
             ]
         tail["order"] = _by_output(tail.get("order"), {column.name for column in columns or ()})
         said = f"{with_}({one}) {word}{' ALL' if every else ''} ({other})"
-        return said + self._tail(
-            exp.Select(**{k: v for k, v in tail.items() if k in _TAIL}), Scope(outer=scope)
-        ), combined
+        tailed = exp.Select(**{k: v for k, v in tail.items() if k in _TAIL})
+        return said + self._tail(tailed, Scope(outer=scope), combined or (), own=False), combined
 
     def with_clause(self, node: Any, scope: Scope) -> str:
         """Return WITH, and let the scope know what it defines."""
@@ -122,22 +124,20 @@ class Queries(Relations):
             return ""
         parts(with_, "expressions")
         said = []
-        recursive = False
+        most = recursion.most_rounds(node)
         for cte in with_.expressions:
             parts(cte, "this", "alias")
             name, names = cte.alias, [column.name for column in cte.args["alias"].args.get("columns") or ()]
-            own = any(table.name == name and not table.db for table in cte.this.find_all(exp.Table))
-            if own:
-                recursive = True
-                scope.ctes[name] = None
-                if isinstance(cte.this, exp.SetOperation):
-                    anchor = self.query(cte.this.this, scope)[1]
-                    scope.ctes[name] = renamed(anchor, names)
+            derived.unordered(cte.this)
+            if recursion.is_recursive(cte):
+                said += recursion.recursive(cte, names, scope, self.query, most)
+                continue
             body, columns = self.query(cte.this, scope)
+            derived.named(columns, names, name)
             scope.ctes[name] = renamed(columns, names)
             listed = f" ({', '.join(map(quote, names))})" if names else ""
             said.append(f"{quote(name)}{listed} AS ({body})")
-        return f"WITH {'RECURSIVE ' if recursive else ''}{', '.join(said)} "
+        return f"WITH {'RECURSIVE ' if len(said) > len(with_.expressions) else ''}{', '.join(said)} "
 
     def _select(self, node: exp.Select, scope: Scope, named: bool) -> tuple[str, list[Piece] | None]:
         if not node.expressions:
@@ -221,18 +221,22 @@ class Queries(Relations):
             found += [Piece(quote(name), type_, name) for name, type_ in columns.items()]
         return said, found
 
-    def _tail(self, node: Any, scope: Scope) -> str:
-        said = aggregates.ordered(self, node.args.get("order"), scope)
+    def _tail(self, node: Any, scope: Scope, columns: Sequence[Piece] = (), *, own: bool = True) -> str:
+        said = aggregates.ordered(self, node.args.get("order"), scope, columns, own=own)
         for option in node.args.get("options") or ():
             name = option.this.name if option.this else ""
-            if not _OPTIONS.fullmatch(name.upper()):
+            if name.upper() != "MAXRECURSION" and not _OPTIONS.fullmatch(name.upper()):
                 raise refused(f"OPTION ({name})")
         offset, limit = node.args.get("offset"), node.args.get("limit")
         if offset is not None:
             parts(offset, "expression")
             if not said:
                 raise refused("OFFSET without ORDER BY")
+            if isinstance(limit, exp.Limit):
+                raise SqlError(10741, "A TOP can not be used in the same query or sub-query as a OFFSET.", severity=15)
             said += f" OFFSET {self.count(offset.expression, scope)}"
+        elif isinstance(limit, exp.Fetch):
+            raise SqlError(153, "Invalid usage of the option NEXT in the FETCH statement.", severity=15)
         return said if limit is None else said + self._limit(limit, bool(said), scope)
 
     def _limit(self, limit: Any, ordered: bool, scope: Scope) -> str:
@@ -244,6 +248,8 @@ class Queries(Relations):
         many = self.count(limit.args.get("count") if isinstance(limit, exp.Fetch) else limit.expression, scope)
         if options is None or not options.args.get("with_ties"):
             return f" LIMIT {many}"
+        if isinstance(limit, exp.Fetch):
+            raise refused("FETCH ... WITH TIES")
         if not ordered:
             raise SqlError(1062, "The TOP N WITH TIES clause is not allowed without a corresponding ORDER BY.")
         return f" FETCH FIRST ({many}) ROWS WITH TIES"

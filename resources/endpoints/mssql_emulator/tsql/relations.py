@@ -15,6 +15,7 @@ from sqlglot import exp
 
 from resources.endpoints.mssql_emulator.engine import Kind, SqlError, SqlType
 from resources.endpoints.mssql_emulator.tsql import type_rules, types
+from resources.endpoints.mssql_emulator.tsql.derived import named, unordered
 from resources.endpoints.mssql_emulator.tsql.expressions import Expressions
 from resources.endpoints.mssql_emulator.tsql.nodes import bare_call, parts, temporary
 from resources.endpoints.mssql_emulator.tsql.scope import Columns, Piece, Scope, Table, quote
@@ -107,6 +108,7 @@ class Relations(Expressions):
             parts(node, "this", "alias")
             if alias is None:
                 raise refused("a derived table without a name")
+            unordered(node.this)
             said, columns = self.query(node.this, Scope(scope.relations, scope.outer, scope.ctes))
             return f"({said}) AS {self._aliased(alias, columns, scope)}"
         raise refused(node.sql("tsql")[:80])
@@ -114,6 +116,7 @@ class Relations(Expressions):
     def _aliased(self, alias: exp.TableAlias, columns: list[Piece] | None, scope: Scope) -> str:
         parts(alias, "this", "columns")
         names = [column.name for column in alias.args.get("columns") or ()]
+        named(columns, names, alias.name)
         scope.relations[alias.name] = renamed(columns, names)
         return quote(alias.name) + (f" ({', '.join(map(quote, names))})" if names else "")
 
@@ -141,7 +144,7 @@ class Relations(Expressions):
         name = temporary(node.this)
         known, columns = scope.cte(name) if not node.text("db") else (False, None)
         if known:
-            sql = quote(name)
+            sql = quote(scope.called(name))
         else:
             table = self.table((node.text("catalog"), node.text("db"), name))
             columns = self.columns_of(table)
@@ -151,7 +154,7 @@ class Relations(Expressions):
             self.hints(table, [hint.name for group in node.args.get("hints") or () for hint in group.expressions])
         if alias is None:
             scope.relations[name] = columns
-            return sql
+            return sql if not known or sql == quote(name) else f"{sql} AS {quote(name)}"
         parts(alias, "this", "columns")
         if alias.args.get("columns"):
             raise refused(f"column names after {alias.name}")

@@ -59,6 +59,8 @@ def _coalesce(call: Call) -> Piece:
 def _extreme(call: Call) -> Piece:
     given = call.says.same(call.args())
     type_ = type_rules.combine(piece.type for piece in given if not piece.null)
+    if type_ is not None and type_.kind is Kind.UNIQUEIDENTIFIER:
+        raise call.wrong("of uniqueidentifier (its order is not PostgreSQL's)")
     return Piece(f"{call.name.lower()}({', '.join(piece.sql for piece in given)})", type_)
 
 

@@ -26,6 +26,8 @@ class Piece:
     """It is the word NULL."""
     utc: bool = False
     """It is a datetimeoffset whose offset is known to be zero; offsets are not kept."""
+    digits: int = 0
+    """How many digits a whole number has that is written as such; 0 for any other value."""
     guess: str = ""
     """The undeclared parameter that it stands for, whose type is to be guessed from what it is used for."""
 
@@ -81,6 +83,8 @@ class Scope:
     outer: "Scope | None" = None
     ctes: dict[str, Columns | None] = field(default_factory=dict)
     """What WITH defines."""
+    inside: dict[str, str] = field(default_factory=dict)
+    """What WITH defines right now: what PostgreSQL calls it in its own definition."""
     spellings: dict[str, str] = field(default_factory=dict)
     """Columns of system views by their names in lower case, in which they may be written."""
     renames: dict[str, str] = field(default_factory=dict)
@@ -105,6 +109,12 @@ class Scope:
         if name in self.ctes:
             return True, self.ctes[name]
         return self.outer.cte(name) if self.outer else (False, None)
+
+    def called(self, name: str) -> str:
+        """Return what PostgreSQL calls what WITH defines."""
+        if name in self.ctes:
+            return self.inside.get(name, name)
+        return self.outer.called(name) if self.outer else name
 
     def spelled(self, column: str) -> str:
         """Return a column's name as its system view spells it; any other name as it is."""

@@ -1,7 +1,7 @@
 """SELECT ... INTO: a query, and what of its tree the new table's columns are.
 
 Here lives what the tree alone tells; their types, and whether a column of a table may be NULL, are known when the query
-is described. It may import `dml_sql` (which says queries), `statements`, `scope`, `nodes` and sqlglot's nodes.
+is described. It may import `dml_sql` (which says queries), `derived`, `statements`, `scope`, `nodes` and sqlglot.
 
 Which columns go on with an identity is what Books Online says, as quoted in
 http://www.midnightdba.com/Jen/2011/07/select-into-and-identity-or-bol-is-sorta-wrong/
@@ -13,6 +13,7 @@ from typing import Any
 from sqlglot import exp
 
 from resources.endpoints.mssql_emulator.engine import SqlError
+from resources.endpoints.mssql_emulator.tsql.derived import repeated
 from resources.endpoints.mssql_emulator.tsql.dml_sql import Manipulation
 from resources.endpoints.mssql_emulator.tsql.nodes import bare_call, temporary
 from resources.endpoints.mssql_emulator.tsql.scope import Table
@@ -22,17 +23,24 @@ _CONSTANTS = (exp.Literal, exp.National, exp.HexString)
 
 
 def select_into(says: Manipulation, tree: exp.Expression, into: Any) -> Said:
-    """Return SELECT ... INTO as the query alone, and the table to be made of it. Raises SqlError 102, 1038."""
+    """Return SELECT ... INTO as the query alone, and the table to be made of it. Raises SqlError 102, 1038, 2705."""
     query, columns = says.query(tree, None, named=True)
     if columns is not None and any(not column.name for column in columns):
         raise SqlError(
             1038,
             "An object or column name is missing or empty. For SELECT INTO statements, verify each column has a name.",
         )
+    table = says.table(into)
+    if twice := repeated([column.name for column in columns or ()]):
+        raise SqlError(
+            2705,
+            f"Column names in each table must be unique. Column name '{twice}' in table '{table.name}' is specified "
+            "more than once.",
+        )
     outer = any(join.args.get("side") for join in tree.find_all(exp.Join))
     single = isinstance(tree, exp.Select)
     made = Made(
-        says.table(into),
+        table,
         inherits=single and not outer,
         filled=frozenset(_filled(tree)) if single else frozenset(),
         identity=_identity(says, tree) if isinstance(tree, exp.Select) else None,

@@ -111,13 +111,14 @@ def _end(call: Call) -> Piece:
 
 @function("REPLICATE", least=2)
 def _replicate(call: Call) -> Piece:
-    first = call.string(0)
-    said = f"repeat(CAST({first.sql} AS text), tsql.natural({call.number(1)}))"
-    if first.type is None or first.type.length is None:
-        return _of_first(call, said)
-    longest = 4000 if first.type.kind in types.UNICODE else 8000
-    kind = Kind.NVARCHAR if first.type.kind in types.UNICODE else Kind.VARCHAR
-    return _of_first(call, held(said, SqlType(kind), SqlType(kind, longest)), longest)
+    piece, many = call.string(0), call.number(1)
+    wide = piece.type is None or piece.type.kind in types.UNICODE
+    said = f"CASE WHEN {many} >= 0 THEN {{}} END"
+    if piece.type is not None and piece.type.length is None:
+        return _of_first(call, said.format(f"repeat(CAST({piece.sql} AS text), {many})"))
+    longest = 4000 if wide else 8000
+    repeated = f"repeat(CAST({piece.sql} AS text), least({many}, {longest}))"
+    return _of_first(call, said.format(f"tsql.shortened({repeated}, {longest}, {wide})"), longest)
 
 
 @function("STUFF", least=4)

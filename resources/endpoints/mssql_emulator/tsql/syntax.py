@@ -1,7 +1,7 @@
 """sqlglot as this endpoint uses it: queries, expressions and conditions, as T-SQL writes them.
 
 Here lives how tokens become a syntax tree; what its nodes mean lives in `query` and `expressions`, which refuse every
-node and every part of a node that they do not know. It may import `tokens` and sqlglot.
+node and every part of a node that they do not know. It may import `precedence`, `tokens` and sqlglot.
 
 sqlglot would turn a call into what other dialects understand by it, and REAL into FLOAT. So calls are marked before it
 sees them and arrive as a name and arguments, and CAST and CONVERT arrive as calls with the type's text as an argument.
@@ -15,6 +15,7 @@ from sqlglot.errors import ParseError
 from sqlglot.parsers.tsql import TSQLParser
 
 from resources.endpoints.mssql_emulator.engine import SqlError
+from resources.endpoints.mssql_emulator.tsql.precedence import grouped, in_question
 from resources.endpoints.mssql_emulator.tsql.tokens import Cursor, Token, TokenType, refused, word
 
 CALL = "\u200b"
@@ -56,7 +57,20 @@ def _prepared(tokens: Sequence[Token], text: str) -> list[Token]:
             _hide_type(made, cast, text)
         elif name in _CONVERTS:
             _hide_type(made, place + 1, text, at_the_end=False)
-    return _fetched([token for token in made if token.token_type is not TokenType.SPACE])
+    return _fetched(_inner([token for token in made if token.token_type is not TokenType.SPACE]))
+
+
+_BEFORE_JOIN = {"INNER", "OUTER", "LEFT", "RIGHT", "FULL", "CROSS", "LOOP", "HASH", "MERGE", "REMOTE"}
+
+
+def _inner(tokens: list[Token]) -> list[Token]:
+    """INNER before a JOIN that stands alone: without ON sqlglot takes it for a comma, which needs none."""
+    made: list[Token] = []
+    for token in tokens:
+        if word(token) == "JOIN" and made and word(made[-1]) not in _BEFORE_JOIN:
+            made.append(_like(token, TokenType.INNER, "INNER"))
+        made.append(token)
+    return made
 
 
 def _fetched(tokens: list[Token]) -> list[Token]:
@@ -143,7 +157,7 @@ def _parse(tokens: list[Token], text: str, line: int) -> exp.Expression:
     if len(found) != 1 or found[0] is None or isinstance(found[0], exp.Command):
         raise refused(tokens[0].text if tokens else "end of statement", line)
     tree: exp.Expression = found[0]  # type: ignore[assignment]  # every node is one; sqlglot says so of most
-    return tree
+    return grouped(tree) if in_question(tokens) else tree
 
 
 def parse_query(cursor: Cursor) -> exp.Query:

@@ -72,10 +72,16 @@ def tokenize(text: str) -> list[Token]:
             raise refused(token.text, token.line)
         if previous is not None and word(previous) == "NULLS" and word(token) in ("FIRST", "LAST"):
             raise refused(f"NULLS {token.text}", token.line)
-        if token.token_type in _FOREIGN_TYPES or (word(token) in _FOREIGN):
+        if token.token_type in _FOREIGN_TYPES or word(token) in _FOREIGN or _foreign(previous, token):
             raise refused(token.text, token.line)
         tokens.append(token)
     return tokens
+
+
+def _foreign(previous: Token | None, token: Token) -> bool:
+    """`==`, and a plus sign behind `* / %`: sqlglot forgets it, and there it would take the whole product."""
+    signed = token.token_type is TokenType.PLUS and previous is not None and word(previous) in ("*", "/", "%")
+    return signed or word(token) == "=="
 
 
 def _joins(previous: Token, token: Token) -> bool:

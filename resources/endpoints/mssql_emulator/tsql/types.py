@@ -199,6 +199,7 @@ _RANGES = {
     Kind.DATETIMEOFFSET: "VALUE >= '0001-01-01 00:00Z' AND VALUE < '10000-01-01 00:00Z'",
     Kind.DATETIME: "VALUE >= '1753-01-01' AND VALUE < '10000-01-01'",
     Kind.SMALLDATETIME: "VALUE = date_trunc('minute', VALUE)",
+    Kind.XML: "tsql.is_xml(CAST(VALUE AS text))",
 }
 _SIZES = {
     Kind.CHAR: "octet_length(VALUE) = {0}",

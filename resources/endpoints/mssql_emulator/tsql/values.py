@@ -1,7 +1,7 @@
 """Scalar values of T-SQL, said in PostgreSQL's SQL: literals, variables, columns, operators, CASE.
 
 Here lives what gives a value; conditions live in `expressions`, functions in `functions`, queries in `query`. It may
-import `scope`, `types`, `convert`, `nodes`, `tokens` and sqlglot's nodes.
+import `scope`, `types`, `convert`, `derived`, `nodes`, `tokens` and sqlglot's nodes.
 
 A node that no table here names, and a part of a node that is not read, is refused with error 102: nothing is passed
 through. Values and conditions are kept apart, as in T-SQL, which has no boolean values.
@@ -17,6 +17,7 @@ from sqlglot import exp
 from resources.endpoints.mssql_emulator.engine import Kind, SqlError, SqlType
 from resources.endpoints.mssql_emulator.tsql import type_rules, types
 from resources.endpoints.mssql_emulator.tsql.convert import cast
+from resources.endpoints.mssql_emulator.tsql.derived import unordered
 from resources.endpoints.mssql_emulator.tsql.nodes import bare_call, collated, parts, shown, temporary, unreserved
 from resources.endpoints.mssql_emulator.tsql.operators import Operators
 from resources.endpoints.mssql_emulator.tsql.scope import Piece, Scope, quote, text
@@ -84,8 +85,10 @@ class Values(Operators, ABC):
         if "e" in written.lower():
             return Piece(f"CAST('{written}' AS double precision)", types.FLOAT)
         if written.isdigit():
-            fits = int(written) < 2**31
-            return Piece(written, types.INT if fits else SqlType(Kind.DECIMAL, precision=min(38, len(written))))
+            fits, digits = int(written) < 2**31, len(written.lstrip("0")) or 1
+            return Piece(
+                written, types.INT if fits else SqlType(Kind.DECIMAL, precision=min(38, len(written))), digits=digits
+            )
         whole, _dot, decimals = written.partition(".")
         digits = len(whole.lstrip("0")) + len(decimals)
         if digits > 38:
@@ -145,11 +148,11 @@ class Values(Operators, ABC):
 
     def _paren(self, node: exp.Paren, scope: Scope) -> Piece:
         inner = self.value(node.this, scope)
-        return Piece(f"({inner.sql})", inner.type, literal=inner.literal, null=inner.null, guess=inner.guess)
+        return replace(inner, sql=f"({inner.sql})")
 
     def _negative(self, node: exp.Neg, scope: Scope) -> Piece:
         inner = self.value(node.this, scope)
-        return Piece(f"(- {inner.sql})", inner.type)
+        return Piece(f"(- {inner.sql})", inner.type, digits=inner.digits)
 
     def _add(self, node: exp.Add, scope: Scope) -> Piece:
         one, other = self.value(node.this, scope), self.value(node.expression, scope)
@@ -174,6 +177,8 @@ class Values(Operators, ABC):
         inner = self.value(node.this, scope)
         if inner.type and inner.type.kind is Kind.BIT:
             return Piece(f"CAST(1 - {inner.sql} AS smallint)", inner.type)
+        if inner.type and inner.type.kind is Kind.TINYINT:  # eight bits, without a sign
+            return Piece(f"CAST(255 - {inner.sql} AS smallint)", inner.type)
         return Piece(f"(~ {inner.sql})", inner.type)
 
     def _case(self, node: exp.Case, scope: Scope) -> Piece:
@@ -223,6 +228,7 @@ class Values(Operators, ABC):
         if isinstance(node, exp.Subquery):
             parts(node, "this")
             node = node.this
+        unordered(node)
         sql, columns = self.query(node, scope)
         if columns is None or len(columns) != 1:
             raise SqlError(116, "Only one expression can be specified in the select list of a subquery.")
