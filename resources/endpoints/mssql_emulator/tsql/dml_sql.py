@@ -8,7 +8,6 @@ kind of join. OUTPUT is PostgreSQL 18's RETURNING with the old and the new row.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from sqlglot import exp
@@ -80,12 +79,7 @@ class Manipulation(Queries):
                 "SELECT values must match the number of INSERT columns.",
                 severity=15,
             )
-        cells = [replace(piece, sql=f"c{place}", literal=False) for place, piece in enumerate(pieces)]
-        taken = [self.stored(cell, columns[name]) for cell, name in zip(cells, names, strict=True)]
-        if all(one is other for one, other in zip(cells, taken, strict=True)):
-            return query
-        heads = ", ".join(cell.sql for cell in cells)
-        return f"SELECT {', '.join(piece.sql for piece in taken)} FROM ({query}) AS q ({heads})"
+        return self.retyped(query, pieces, lambda cell, place: self.stored(cell, columns[names[place]]))
 
     def _given(self, value: Any, type_: Any, scope: Scope) -> str:
         return "DEFAULT" if value is None else self.stored(self.value(value, scope), type_).sql
