@@ -308,6 +308,14 @@ def test_top_offset_union_and_recursion(tsql: Client) -> None:
     assert tsql.rows("SELECT 1 AS n EXCEPT SELECT 1") == []
 
 
+def test_text_in_a_union_becomes_what_stands_in_its_place_on_the_other_side(tsql: Client) -> None:
+    assert tsql.rows("SELECT 2 AS n UNION ALL SELECT ' 10 ' ORDER BY n DESC") == [(10,), (2,)]
+    assert tsql.rows("SELECT '1/2/2026' AS d UNION SELECT CAST('2026-01-01' AS DATE) ORDER BY d") == [
+        (date(2026, 1, 1),),
+        (date(2026, 1, 2),),
+    ]
+
+
 def test_apply_reaches_the_row_before_it(tsql: Client) -> None:
     query = (
         "SELECT v.n, q.m FROM (VALUES (1), (2)) AS v(n) {} APPLY (SELECT v.n * 2 AS m WHERE v.n = 1) AS q ORDER BY v.n"

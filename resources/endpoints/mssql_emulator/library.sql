@@ -70,6 +70,22 @@ CREATE FUNCTION tsql.uuid_bpchar(value uuid) RETURNS bpchar LANGUAGE sql IMMUTAB
     SELECT CAST(upper(value::text) AS bpchar) $$;
 CREATE CAST (uuid AS bpchar) WITH FUNCTION tsql.uuid_bpchar(uuid) AS ASSIGNMENT;
 
+CREATE FUNCTION tsql.tiny(number int) RETURNS smallint LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+BEGIN
+    IF number NOT BETWEEN 0 AND 255 THEN
+        PERFORM tsql.fail(8115, 'Arithmetic overflow error converting expression to data type tinyint.');
+    END IF;
+    RETURN number;
+END $$;
+CREATE FUNCTION tsql.whole_power(number numeric, kind text) RETURNS numeric LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+DECLARE high numeric := CASE kind WHEN 'bigint' THEN 9223372036854775807 ELSE 2147483647 END;
+BEGIN
+    IF trunc(number) NOT BETWEEN -high - 1 AND high THEN
+        PERFORM tsql.fail(232, format('Arithmetic overflow error for type %s, value = %s.', kind, round(number, 6)));
+    END IF;
+    RETURN number;
+END $$;
+
 -- What uniqueidentifiers are compared by: the last group first, the first three from their last byte.
 CREATE FUNCTION tsql.guid_key(value uuid) RETURNS bytea LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT substring(b FROM 11) || substring(b FROM 9 FOR 2) || substring(b FROM 8 FOR 1) || substring(b FROM 7 FOR 1)
@@ -312,6 +328,26 @@ CREATE FUNCTION tsql.sysutcdatetime() RETURNS timestamp LANGUAGE sql STABLE AS $
     SELECT statement_timestamp() AT TIME ZONE 'UTC' $$;
 CREATE FUNCTION tsql.getdate() RETURNS timestamp LANGUAGE sql STABLE AS $$
     SELECT tsql.datetime_of(statement_timestamp() AT TIME ZONE 'UTC') $$;
+
+CREATE FUNCTION tsql.date_add(value timestamp, many int, step interval, kind text) RETURNS timestamp LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+DECLARE made timestamp;
+BEGIN
+    IF abs(extract(epoch FROM step) * many) < 320000000000 THEN  -- ten thousand years
+        made := value + many * step;
+    END IF;
+    IF made IS NULL OR made >= (CASE kind WHEN 'smalldatetime' THEN timestamp '2079-06-07' ELSE timestamp '10000-01-01' END)
+        OR made < (CASE kind WHEN 'datetime' THEN timestamp '1753-01-01' WHEN 'smalldatetime' THEN timestamp '1900-01-01' ELSE timestamp '0001-01-01' END) THEN
+        PERFORM tsql.fail(517, format('Adding a value to a ''%s'' column caused an overflow.', kind));
+    END IF;
+    RETURN made;
+END $$;
+CREATE FUNCTION tsql.date_parts(number numeric) RETURNS int LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+BEGIN
+    IF number NOT BETWEEN -2147483648 AND 2147483647 THEN
+        PERFORM tsql.fail(535, 'The datediff function resulted in an overflow. The number of dateparts separating two date/time instances is too large. Try to use datediff with a less precise datepart.');
+    END IF;
+    RETURN number;
+END $$;
 
 -- ------------------------------------------------------------------ JSON
 CREATE FUNCTION tsql.is_json(value text) RETURNS int LANGUAGE sql IMMUTABLE STRICT AS $$

@@ -57,10 +57,17 @@ def shown(name: str | None) -> str:
     return re.sub(r"^(PK|UQ|CK|FK):|^IX:[0-9a-f]{8}:", "", name or "")
 
 
-def _duplicate(error: psycopg.Error, _: Circumstances) -> Said:
+def _duplicate(error: psycopg.Error, at: Circumstances) -> Said:
     name = error.diag.constraint_name or ""
-    found = re.match(r"Key \(.*?\)=\((.*)\) already exists", error.diag.message_detail or "", re.DOTALL)
+    found = re.match(
+        r"Key \(.*?\)=\((.*)\) (?:already exists|is duplicated)", error.diag.message_detail or "", re.DOTALL
+    )
     value = f" The duplicate key value is ({found.group(1)})." if found else ""
+    if at.verb in ("CREATE INDEX", "ALTER TABLE ADD"):
+        return 1505, (
+            "The CREATE UNIQUE INDEX statement terminated because a duplicate key was found for the object name "
+            f"'{_table(error)}' and the index name '{shown(name)}'.{value}"
+        )
     if name.startswith("IX:"):
         return 2601, (
             f"Cannot insert duplicate key row in object '{_table(error)}' with unique index '{shown(name)}'.{value}"
@@ -125,10 +132,8 @@ def _overflow(error: psycopg.Error, _: Circumstances) -> Said:
             f"The conversion of the varchar value '{parsed.group(1)}' overflowed an {_type(parsed.group(2))} column.",
         )
     found = re.search(r"(integer|bigint|smallint|numeric|real|double precision)", said)
-    return (
-        8115,
-        f"Arithmetic overflow error converting expression to data type {_type(found.group(1) if found else 'int')}.",
-    )
+    type_ = _type(found.group(1)) if found else "float"  # of floats alone PostgreSQL does not name the type
+    return 8115, f"Arithmetic overflow error converting expression to data type {type_}."
 
 
 _TYPES = {
@@ -224,6 +229,26 @@ def _many(_: psycopg.Error, at: Circumstances) -> Said:
     return 512, "Subquery returned more than 1 value. This is not permitted when the subquery is used as an expression."
 
 
+def _misplaced(error: psycopg.Error, _: Circumstances) -> Said:
+    said = error.diag.message_primary or ""
+    if "not allowed in WHERE" in said:
+        return 147, (
+            "An aggregate may not appear in the WHERE clause unless it is in a subquery contained in a HAVING clause "
+            "or a select list, and the column being aggregated is an outer reference."
+        )
+    if "not allowed in GROUP BY" in said:
+        return 144, "Cannot use an aggregate or a subquery in an expression used for the group by list of a GROUP BY."
+    return 8120, (
+        "A column is not contained in either an aggregate function or the GROUP BY clause. " + _internal(error)
+    )
+
+
+def _unsupported(error: psycopg.Error, _: Circumstances) -> Said:
+    if "truncate a table referenced in a foreign key" in (error.diag.message_primary or ""):
+        return 4712, "Cannot truncate the table because it is being referenced by a FOREIGN KEY constraint."
+    return 8624, _internal(error)
+
+
 def _order(error: psycopg.Error, _: Circumstances) -> Said:
     place = re.search(r"ORDER BY position (\d+) is not in select list", error.diag.message_primary or "")
     if place:
@@ -265,7 +290,11 @@ _BY_STATE: dict[str, Callable[[psycopg.Error, Circumstances], Said]] = {
     "42723": _there,
     "42701": _fixed(2705, "Column names in each table must be unique."),
     "42P10": _order,
-    "42803": _with_cause(8120, "A column is not contained in either an aggregate function or the GROUP BY clause."),
+    "42803": _misplaced,
+    "42P20": _fixed(4108, "Windowed functions can only appear in the SELECT or ORDER BY clauses."),
+    "0A000": _unsupported,
+    "2201E": _fixed(3623, "An invalid floating point operation occurred."),
+    "2201F": _fixed(3623, "An invalid floating point operation occurred."),
     "42804": _with_cause(206, "Operand type clash."),
     "42883": _with_cause(402, "The data types are incompatible in an operator or function."),
     "42725": _with_cause(402, "The data types are incompatible in an operator or function."),

@@ -67,7 +67,10 @@ def _dateadd(call: Call) -> Piece:
     if part == "iso_week" or (moment.type.kind is Kind.DATE and part in _CLOCK):
         raise call.wrong(f"({part} of {moment.type.kind}")
     step = _STEPS.get(part, f"1 {part}")
-    said = f"({moment.sql} + {call.number(1)} * interval '{step}')"
+    if moment.type.kind is Kind.TIME:
+        said = f"({moment.sql} + {call.number(1)} * interval '{step}')"
+    else:
+        said = f"tsql.date_add(CAST({moment.sql} AS timestamp), {call.number(1)}, '{step}', '{moment.type.kind}')"
     return Piece(in_digits(said, moment.type), moment.type, utc=moment.utc)
 
 
@@ -95,8 +98,9 @@ def _datediff(call: Call) -> Piece:
             cut = {"millisecond": "milliseconds", "microsecond": "microseconds"}.get(part, part)
             a, b = (f"extract(epoch FROM date_trunc('{cut}', {t})) {factor}" for t in (end, start))
             said = f"{a} - {b}"
-    type_ = types.BIGINT if call.name.endswith("BIG") else types.INT
-    return Piece(f"CAST(round({said}) AS {types.base(type_)})", type_)
+    if call.name.endswith("BIG"):
+        return Piece(f"CAST(round({said}) AS bigint)", types.BIGINT)
+    return Piece(f"tsql.date_parts(round(CAST({said} AS numeric)))", types.INT)
 
 
 def _on_a_day(moment: Piece) -> str:

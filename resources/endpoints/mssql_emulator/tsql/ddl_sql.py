@@ -50,8 +50,17 @@ class Definitions:
 
     def _truncate(self, node: ddl_nodes.Truncate) -> Said:
         table = self.says.table(node.table)
-        self.says.columns_of(table)
+        self._there(table, 4701)
         return Said(f"TRUNCATE TABLE {table.sql} RESTART IDENTITY", verb="TRUNCATE TABLE")
+
+    def _there(self, table: Table, number: int) -> dict[str, SqlType | None]:
+        """Return a table's columns; where it is not there, the error has the number of the statement."""
+        if self.says.catalog.columns(table) is None:
+            name = table.name if table.schema in ("dbo", "pg_temp") else f"{table.schema}.{table.name}"
+            raise SqlError(
+                number, f'Cannot find the object "{name}" because it does not exist or you do not have permissions.'
+            )
+        return self.says.columns_of(table)
 
     def _transfer(self, node: ddl_nodes.Transfer) -> Said:
         table = self.says.table(node.table)
@@ -173,7 +182,7 @@ class Definitions:
 
     def _create_index(self, node: ddl_nodes.CreateIndex) -> Said:
         table = self.says.table(node.table)
-        columns = self.says.columns_of(table)
+        columns = self._there(table, 1088)
         for name, _ in node.columns:
             self._indexable(name, columns, table)
         index = checked_identifier(f"IX:{secrets.token_hex(4)}:{node.name}")
@@ -229,7 +238,7 @@ class Definitions:
 
     def _alter_table(self, node: ddl_nodes.AlterTable) -> Said:
         table = self.says.table(node.table)
-        known = self.says.columns_of(table)
+        known = self._there(table, 4902)
         verb = "ALTER TABLE"
         where = f"{text(table.schema)}, {text(table.name)}"
         if node.action in ("ENABLE", "DISABLE"):

@@ -8,7 +8,6 @@ kind of join. OUTPUT is PostgreSQL 18's RETURNING with the old and the new row.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from sqlglot import exp
@@ -81,13 +80,14 @@ class Manipulation(Queries):
                 "SELECT values must match the number of INSERT columns.",
                 severity=15,
             )
-        cells = [replace(piece, sql=f"c{place}", literal=False) for place, piece in enumerate(pieces)]
         wanted = [columns[name] for name in names]
-        taken = [self.stored(cell, type_) for cell, type_ in zip(cells, wanted, strict=True)]
-        heads = ", ".join(cell.sql for cell in cells)
-        if any(one is not other for one, other in zip(cells, taken, strict=True)):
-            query = f"SELECT {', '.join(piece.sql for piece in taken)} FROM ({query}) AS q ({heads})"
-        return stored_rows(query, taken, wanted)
+        taken: list[Piece] = []
+
+        def take(cell: Piece, place: int) -> Piece:
+            taken.append(self.stored(cell, wanted[place]))
+            return taken[-1]
+
+        return stored_rows(self.retyped(query, pieces, take), taken, wanted)
 
     def _given(self, value: Any, type_: Any, scope: Scope) -> str:
         return "DEFAULT" if value is None else stored(self.stored(self.value(value, scope), type_), type_)

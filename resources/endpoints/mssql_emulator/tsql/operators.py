@@ -4,12 +4,13 @@ Here lives what T-SQL's precedence of types asks for and PostgreSQL's operators 
 `values`. It may import `scope`, `types`, `type_rules` and `convert`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from resources.endpoints.mssql_emulator.engine import Kind, SqlError, SqlType
 from resources.endpoints.mssql_emulator.tsql import type_rules, types
 from resources.endpoints.mssql_emulator.tsql.convert import cast, held, string_bytes
-from resources.endpoints.mssql_emulator.tsql.scope import Catalog, Piece
+from resources.endpoints.mssql_emulator.tsql.scope import UNNAMED, Catalog, Piece, quote
 
 
 def _beside(piece: Piece, other: Piece) -> SqlType | None:
@@ -75,7 +76,8 @@ class Operators:
         if days is not None:
             return days
         type_ = type_rules.arithmetic(operator, _beside(one, other), _beside(other, one))
-        if type_ is None and one.type and other.type:
+        bits = one.type and other.type and {one.type.kind, other.type.kind} == {Kind.BIT}
+        if (type_ is None or bits) and one.type and other.type:
             raise SqlError(
                 402,
                 f"The data types {one.type.kind} and {other.type.kind} are incompatible in the {operator} operator.",
@@ -86,7 +88,9 @@ class Operators:
             if operator == "/":  # T-SQL cuts a quotient
                 sql = f"trunc(round({one.sql}, {type_.scale + 1}) / {other.sql}, {type_.scale})"
             sql = f"CAST({sql} AS {types.base(type_)})"
-        elif type_ is not None and type_.kind in (Kind.MONEY, Kind.TINYINT):
+        elif type_ is not None and type_.kind is Kind.TINYINT:
+            sql = f"tsql.tiny({sql})"
+        elif type_ is not None and type_.kind is Kind.MONEY:
             sql = f"CAST({sql} AS {types.base(type_)})"
         return Piece(sql, type_)
 
@@ -127,6 +131,17 @@ class Operators:
         if type_ is None or piece.type is None or piece.null or not converts(piece.type, type_):
             return piece
         return cast(piece, type_)
+
+    def retyped(self, query: str, pieces: list[Piece], convert: Callable[[Piece, int], Piece]) -> str:
+        """Return a query whose columns are converted, each by its place; as it is where nothing is converted."""
+        cells = [replace(piece, sql=f"c{place}", literal=False) for place, piece in enumerate(pieces)]
+        taken = [convert(cell, place) for place, cell in enumerate(cells)]
+        if all(one is other for one, other in zip(cells, taken, strict=True)):
+            return query
+        listed = ", ".join(
+            f"{piece.sql} AS {quote(cell.name or UNNAMED)}" for piece, cell in zip(taken, cells, strict=True)
+        )
+        return f"SELECT {listed} FROM ({query}) AS q ({', '.join(cell.sql for cell in cells)})"
 
     def compared(self, operator: str, one: Piece, other: Piece) -> str:
         """Return the comparison of two values, trailing blanks of strings ignored."""

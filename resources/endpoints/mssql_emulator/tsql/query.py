@@ -26,13 +26,10 @@ from resources.endpoints.mssql_emulator.tsql import (
 )
 from resources.endpoints.mssql_emulator.tsql.nodes import parts, temporary, unreserved
 from resources.endpoints.mssql_emulator.tsql.relations import Relations, renamed
-from resources.endpoints.mssql_emulator.tsql.scope import Columns, Piece, Scope, quote
+from resources.endpoints.mssql_emulator.tsql.scope import UNNAMED, Columns, Piece, Scope, quote
 from resources.endpoints.mssql_emulator.tsql.tokens import refused
 
 __all__ = ["UNNAMED", "Queries", "dates", "scalars", "strings", "system"]  # each enters its functions into the table
-
-UNNAMED = "\u0001"
-"""What PostgreSQL calls a result column that has no name; names must not be empty there."""
 
 _OPTIONS = re.compile(
     r"RECOMPILE|MAXDOP|LOOP JOIN|HASH JOIN|MERGE JOIN|FORCE ORDER|HASH GROUP|ORDER GROUP|OPTIMIZE FOR UNKNOWN|LABEL"
@@ -112,10 +109,21 @@ class Queries(Relations):
                 Piece(a.sql, type_rules.combine(piece.type for piece in (a, b) if not piece.null), a.name)
                 for a, b in zip(columns, others, strict=True)
             ]
+            one, other = (self._conformed(*side, combined) for side in ((one, columns), (other, others)))
         tail["order"] = _by_output(tail.get("order"), {column.name for column in columns or ()})
         said = f"{with_}({one}) {word}{' ALL' if every else ''} ({other})"
         tailed = exp.Select(**{k: v for k, v in tail.items() if k in _TAIL})
         return said + self._tail(tailed, Scope(outer=scope), combined or (), own=False), combined
+
+    def _conformed(self, query: str, columns: list[Piece], combined: list[Piece]) -> str:
+        """One side of a UNION, its strings turned into what the other side has in their place."""
+
+        def convert(cell: Piece, place: int) -> Piece:
+            wanted = combined[place].type
+            alike = cell.null or cell.type is None or wanted is None or cell.type.kind not in types.STRINGS
+            return cell if alike or wanted is None or wanted.kind in types.STRINGS else self.suited(cell, wanted)
+
+        return self.retyped(query, columns, convert)
 
     def with_clause(self, node: Any, scope: Scope) -> str:
         """Return WITH, and let the scope know what it defines."""

@@ -118,6 +118,8 @@ def _power(call: Call) -> Piece:
     if piece.type is None:
         raise call.wrong("of an expression whose type is not known")
     said = f"power(CAST({piece.sql} AS numeric), CAST({call.arg(1).sql} AS numeric))"
+    if piece.type.kind in types.INTEGERS:
+        said = f"tsql.whole_power({said}, '{piece.type.kind}')"
     if piece.type.kind in types.FLOATS:
         said = f"power({piece.sql}, {call.arg(1).sql})"
     return Piece(f"CAST({said} AS {types.base(piece.type)})", piece.type)

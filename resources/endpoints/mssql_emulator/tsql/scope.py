@@ -10,6 +10,9 @@ from typing import Protocol
 
 from resources.endpoints.mssql_emulator.engine import SqlType
 
+UNNAMED = "\u0001"
+"""What PostgreSQL calls a result column that has no name; names must not be empty there."""
+
 
 @dataclass(frozen=True)
 class Piece:
