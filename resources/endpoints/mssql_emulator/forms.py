@@ -59,6 +59,8 @@ FORMS = {
     **dict.fromkeys(WIDE, Form.WIDE),
     **dict.fromkeys((Kind.CHAR, Kind.VARCHAR, *BINARIES), Form.SAME),
 }
+_MICROSECONDS = 6
+"""The digits of a second that PostgreSQL keeps, so what is sent in more is cut before it comes there."""
 _FILLED = {Kind.CHAR, Kind.NCHAR, Kind.BINARY}
 _TEXTS = frozenset({25, 705, 1042, 1043})
 _OIDS = {
@@ -91,5 +93,5 @@ def goes_into(sent: SqlType, column: SqlType) -> bool:
     may be sent shorter, and PostgreSQL would round a time of day to 24:00.
     """
     looked_into = (FORMS[sent.kind] is Form.SAME and sent.kind not in BINARIES) or column.kind in _FILLED
-    looked_into = looked_into or (column.kind is Kind.TIME and sent.scale > column.scale)
+    looked_into = looked_into or (column.kind is Kind.TIME and column.scale < min(sent.scale, _MICROSECONDS))
     return not looked_into and _OIDS[sent.kind] == _OIDS[column.kind]
