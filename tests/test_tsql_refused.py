@@ -94,6 +94,7 @@ REFUSED = [
     ("CREATE TABLE x (index INT)", "index"),
     ("INSERT BULK t (n int)", "BULK"),
     ("SELECT (1", "1"),
+    ("SELECT ISNUMERIC('-')", "ISNUMERIC"),
     ("SELECT 1 WHERE 1 == 1", "=="),
     ("SELECT 6 / +3 * 2", "+"),
     ("SELECT * FROM t JOIN t AS u", "JOIN"),

@@ -326,3 +326,38 @@ def test_money_is_rounded_where_a_whole_number_is_stored(tsql: Client, schema: s
     tsql.run(f"CREATE TABLE {schema}.x (n INT); INSERT INTO {schema}.x VALUES (CAST(2.5 AS MONEY))")
     tsql.run(f"INSERT INTO {schema}.x SELECT CAST(3.5 AS MONEY)")
     assert tsql.rows(f"SELECT n FROM {schema}.x ORDER BY n") == [(3,), (4,)]
+
+
+def test_a_target_that_from_does_not_name_takes_part_all_the_same(tsql: Client, t: str) -> None:
+    other = "FROM (VALUES (1, 5), (1, 5)) AS v(id, d)"
+    tsql.run(f"UPDATE {t} SET n = v.d {other} WHERE v.id = t.id")
+    assert tsql.counts == [1]
+    assert everything(tsql, t) == [(1, "a", 5), (2, "b", 20), (3, "c", None)]
+    tsql.run(f"DELETE FROM {t} {other} WHERE v.id = t.id")
+    assert everything(tsql, t) == [(2, "b", 20), (3, "c", None)]
+    tsql.refuses(208, f"UPDATE nope SET n = 1 {other}")
+
+
+def test_update_and_merge_set_a_default(tsql: Client, schema: str) -> None:
+    tsql.run(f"CREATE TABLE {schema}.x (id INT, n INT DEFAULT 7, m INT); INSERT INTO {schema}.x VALUES (1, 1, 1)")
+    tsql.run(f"UPDATE {schema}.x SET n = DEFAULT, m = DEFAULT")
+    assert everything(tsql, f"{schema}.x") == [(1, 7, None)]
+    tsql.run(f"UPDATE {schema}.x SET n = 2; UPDATE y SET n = DEFAULT, m = y.id FROM {schema}.x AS y, {schema}.x AS z")
+    assert everything(tsql, f"{schema}.x") == [(1, 7, 1)]
+    merge = (
+        f"MERGE {schema}.x AS t USING (VALUES (1)) AS s(id) ON t.id = s.id WHEN MATCHED THEN UPDATE SET m = DEFAULT;"
+    )
+    tsql.run(merge)
+    assert everything(tsql, f"{schema}.x") == [(1, 7, None)]
+
+
+def test_merge_reads_what_with_defines_and_puts_its_output_into_a_table(tsql: Client, t: str) -> None:
+    tsql.run("CREATE TABLE #seen (act NVARCHAR(10), id INT, old INT)")
+    tsql.run(
+        f"WITH s AS (SELECT 1 AS id, 5 AS n UNION ALL SELECT 9, 9) MERGE {t} AS t USING s ON t.id = s.id "
+        "WHEN MATCHED THEN UPDATE SET n = s.n WHEN NOT MATCHED THEN INSERT (id, n) VALUES (s.id, s.n) "
+        "OUTPUT $action, inserted.id, deleted.n INTO #seen (act, id, old);"
+    )
+    assert tsql.counts == [2]
+    assert tsql.rows("SELECT * FROM #seen ORDER BY id") == [("UPDATE", 1, 10), ("INSERT", 9, None)]
+    assert tsql.rows(f"SELECT id, n FROM {t} WHERE id IN (1, 9) ORDER BY id") == [(1, 5), (9, 9)]

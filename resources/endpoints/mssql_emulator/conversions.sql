@@ -167,6 +167,16 @@ BEGIN
     RETURN CAST(value AS bpchar);
 END $$;
 
+CREATE FUNCTION tsql.is_numeric(value text) RETURNS int LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+    IF value ~ '^\s*$' OR value ~ '[^-+$£€¥.,0-9eEdD\s]' THEN
+        RETURN 0;
+    ELSIF value ~ '^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$' OR value ~ '^\s*[+-]?[$£€¥]?\d[\d,]*(\.\d*)?\s*$' THEN
+        RETURN 1;
+    END IF;
+    PERFORM tsql.fail(102, format('Incorrect syntax near ''ISNUMERIC of "%s"'': this endpoint does not execute it.', left(value, 40)));
+END $$;
+
 -- ------------------------------------------------------------------ TRY_CAST and TRY_CONVERT
 CREATE FUNCTION tsql.readable(value text, kind text, first int, last int) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
 DECLARE moment timestamptz;

@@ -280,6 +280,13 @@ BEGIN
     RETURN '(?s)' || made || '$';
 END $$;
 
+CREATE FUNCTION tsql.patindex(pattern text, within text) RETURNS int LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+DECLARE inner_ text := regexp_replace(tsql.like_regex(regexp_replace(pattern, '^%+|%+$', '', 'g'), ''), '^\(\?s\)\^|[$]$', '', 'g');
+BEGIN
+    RETURN regexp_instr(within, '(?s)' || CASE WHEN pattern LIKE '\%%' THEN '' ELSE '^' END || '(?:' || inner_ || ')'
+        || CASE WHEN pattern LIKE '%\%' THEN '' ELSE '$' END);
+END $$;
+
 CREATE FUNCTION tsql.quotename(name bpchar, mark bpchar) RETURNS bpchar LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE opening text; closing text;
 BEGIN

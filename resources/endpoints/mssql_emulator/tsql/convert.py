@@ -31,6 +31,7 @@ _DATE_STYLES = {
     112: "YYYYMMDD",
 }
 _CLOCK_STYLES = {8: "HH24:MI:SS", 24: "HH24:MI:SS", 108: "HH24:MI:SS"}
+_LEGACY_CLOCK = {14: "HH24:MI:SS:MS", 114: "HH24:MI:SS:MS"}
 _LEGACY_DEFAULT = {0, 100}
 _ISO = {20: " ", 120: " ", 21: " ", 25: " ", 121: " ", 126: "T", 127: "T"}
 _WITHOUT_FRACTION = {20, 120}
@@ -257,8 +258,9 @@ def time_as_text(sql: str, source: SqlType, style: int | None) -> str:
         return f"tsql.legacy_text(CAST({sql} AS timestamp))"
     if style in _DATE_STYLES and kind is not Kind.TIME:
         return f"to_char({sql}, '{_DATE_STYLES[style]}')"
-    if style in _CLOCK_STYLES and kind is not Kind.DATE:
-        return f"to_char({sql}, '{_CLOCK_STYLES[style]}')"
+    clock = _CLOCK_STYLES.get(style) or (_LEGACY_CLOCK.get(style) if kind in types.LEGACY_TIMES else None)
+    if clock and kind is not Kind.DATE:
+        return f"to_char({sql}, '{clock}')"
     if style not in _ISO:
         raise refused(f"conversion of {kind} with style {style}")
     if kind is Kind.DATE:

@@ -68,6 +68,7 @@ class Merge:
     """MERGE, as sqlglot reads it."""
 
     tree: Any
+    output: Output | None
 
 
 # ---------------------------------------------------------------------- reading
@@ -152,10 +153,15 @@ def read_merge(cursor: Cursor, with_: Any = None) -> Merge:
     """Read a MERGE. Raises SqlError 102."""
     if cursor.word(1) == "TOP":
         raise refused("MERGE TOP", cursor.line)
-    tree = parse_tree(cursor)
-    if not isinstance(tree, exp.Merge) or with_ is not None:
-        raise refused("MERGE", cursor.line)
-    return Merge(tree)
+    line = cursor.line
+    tree = parse_tree(cursor.until("OUTPUT"))
+    output = _output(cursor)
+    cursor.end()
+    if not isinstance(tree, exp.Merge):
+        raise refused("MERGE", line)
+    if with_ is not None:
+        tree.set("with_", with_)
+    return Merge(tree, output)
 
 
 def _top(cursor: Cursor) -> Any:

@@ -8,6 +8,7 @@ kind of join. OUTPUT is PostgreSQL 18's RETURNING with the old and the new row.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlglot import exp
@@ -24,6 +25,7 @@ from resources.endpoints.mssql_emulator.tsql.storing import stored, stored_rows
 from resources.endpoints.mssql_emulator.tsql.tokens import refused
 
 _ROW = "__row"
+_DEFAULT = "DEFAULT"
 
 
 class Manipulation(Queries):
@@ -103,7 +105,7 @@ class Manipulation(Queries):
         with_ = self.with_clause(exp.Select(with_=node.with_), scope) if node.with_ is not None else ""
         if node.with_ is not None and len(node.target) == 1 and node.target[0] in scope.ctes:
             return self._delete_from_cte(node, scope)
-        target = self._target(node)
+        node, target = self._target(node)
         table = self.table((target.text("catalog"), target.text("db"), temporary(target.this)))
         columns = self.columns_of(table)
         self.hints(table, node.hints, writes=True)
@@ -128,13 +130,12 @@ class Manipulation(Queries):
             sql = f'DELETE FROM {table.sql} AS "__t" WHERE ctid = ANY (ARRAY(SELECT {row}{from_}{limit}))'
             return self._said("DELETE", with_ + sql, node.output, table, Scope())
         columns = self.columns_of(table)
-        values = [
-            f"{self._assigned(alias, columns, assignment, scope)} AS v{place}"
-            for place, assignment in enumerate(node.assignments)
-        ]
+        given = [self._assigned(alias, columns, assignment, scope) for assignment in node.assignments]
+        values = [f"{said if said != _DEFAULT else 'NULL'} AS v{place}" for place, said in enumerate(given)]
         chosen = f'SELECT DISTINCT ON ({row}) {row} AS "{_ROW}", {", ".join(values)}{from_}'
         chosen = f"SELECT * FROM ({chosen}) AS c{limit}" if limit else chosen
-        sets = ", ".join(f'{quote(name)} = "__q".v{i}' for i, (name, _, _) in enumerate(node.assignments))
+        taken = [_DEFAULT if said == _DEFAULT else f'"__q".v{place}' for place, said in enumerate(given)]
+        sets = ", ".join(f"{quote(name)} = {value}" for (name, *_), value in zip(node.assignments, taken, strict=True))
         sql = f'UPDATE {table.sql} AS "__t" SET {sets} FROM ({chosen}) AS "__q" WHERE "__t".ctid = "__q"."{_ROW}"'
         return self._said("UPDATE", with_ + sql, node.output, table, Scope())
 
@@ -156,7 +157,7 @@ class Manipulation(Queries):
     def _assigned(self, alias: str, columns: Any, assignment: tuple[str, str, Any], scope: Scope) -> str:
         name, operator, tree = assignment
         if tree is None:
-            raise refused(f"SET {name} = DEFAULT")
+            return _DEFAULT
         if operator:
             owner = exp.column(name, alias.strip('"'), quoted=True)
             tree = OPERATORS[operator](this=owner, expression=exp.Paren(this=tree))
@@ -164,8 +165,8 @@ class Manipulation(Queries):
         piece = self.stored(self.value(tree, scope), type_)
         return f"CAST(NULL AS {types.base(type_)})" if piece.null and type_ else stored(piece, type_)
 
-    def _target(self, node: Change) -> exp.Table:
-        """Return the table that is changed, as FROM names it."""
+    def _target(self, node: Change) -> tuple[Change, exp.Table]:
+        """Return the table that is changed, as FROM names it, and the statement with it in FROM."""
         name = node.target
         own = exp.Table(
             this=exp.to_identifier(name[-1], quoted=True),
@@ -173,19 +174,21 @@ class Manipulation(Queries):
             catalog=exp.to_identifier(name[-3], quoted=True) if len(name) > 2 and name[-3] else None,
         )
         if node.source is None:
-            return own
+            return node, own
         joins = [*(node.source.args.get("joins") or ()), *(node.source.args.get("laterals") or ())]
         items = (node.source.args["from_"].this, *(join.this for join in joins))
         tables: list[exp.Table] = [item for item in items if isinstance(item, exp.Table)]
         for item in tables:
             if len(name) == 1 and item.alias == name[0]:
-                return item
+                return node, item
         wanted = self.table(name)
         for item in tables:
             known = not isinstance(item.this, exp.Anonymous) and (node.with_ is None or item.text("db"))
             if known and self.table((item.text("catalog"), item.text("db"), temporary(item.this))) == wanted:
-                return item
-        raise refused(f"{'.'.join(name)} as a target that FROM does not name")
+                return node, item
+        source = node.source.copy()  # it takes part all the same, beside whatever FROM names
+        source.append("joins", exp.Join(this=own))
+        return replace(node, source=source), own
 
     def _delete_from_cte(self, node: Change, scope: Scope) -> Said:
         """WITH c AS (SELECT ..., ROW_NUMBER() ...) DELETE FROM c: the common way to keep one row of each key."""
@@ -212,7 +215,7 @@ class Manipulation(Queries):
     def merge(self, node: Merge) -> Said:
         """Return a MERGE. Raises SqlError 102, 208."""
         tree = node.tree
-        parts(tree, "this", "using", "on", "whens", "returning", "with_")
+        parts(tree, "this", "using", "on", "whens", "with_")
         scope = Scope()
         with_ = self.with_clause(tree, scope)
         target = tree.this
@@ -229,12 +232,7 @@ class Manipulation(Queries):
         said = f"MERGE INTO {named} USING {using} ON {self.condition(tree.args['on'], scope)}"
         for when in tree.args["whens"].expressions:
             said += f" {self._when(when, table, scope)}"
-        returning = tree.args.get("returning")
-        output = None
-        if returning is not None:
-            parts(returning, "expressions")
-            output = Output(returning.expressions)
-        return self._said("MERGE", with_ + said, output, table, scope)
+        return self._said("MERGE", with_ + said, node.output, table, scope)
 
     def _when(self, when: Any, table: Table, scope: Scope) -> str:
         parts(when, "matched", "source", "condition", "then")

@@ -81,6 +81,24 @@ def _iif(call: Call) -> Piece:
     return Piece(f"CASE WHEN {condition} THEN {then.sql} ELSE {otherwise.sql} END", type_)
 
 
+@function("CHOOSE", least=2, most=255)
+def _choose(call: Call) -> Piece:
+    given = [call.arg(place) for place in range(1, len(call.nodes))]
+    type_ = type_rules.combine(piece.type for piece in given if not piece.null)
+    chosen = " ".join(f"WHEN {place} THEN {piece.sql}" for place, piece in enumerate(call.says.same(given), 1))
+    return Piece(f"CASE {call.number(0)} {chosen} END", type_)
+
+
+@function("ISNUMERIC", least=1)
+def _isnumeric(call: Call) -> Piece:
+    piece = call.arg(0)
+    if piece.null or piece.type is None or piece.type.kind not in types.STRINGS | types.NUMBERS:
+        raise call.wrong("of something else than text or a number")
+    if piece.type.kind in types.NUMBERS:
+        return Piece(f"CASE WHEN {piece.sql} IS NULL THEN 0 ELSE 1 END", types.INT)
+    return Piece(f"coalesce(tsql.is_numeric(CAST({piece.sql} AS text)), 0)", types.INT)
+
+
 @function("ABS", "CEILING", "FLOOR", least=1)
 def _rounded(call: Call) -> Piece:
     piece = call.arg(0)

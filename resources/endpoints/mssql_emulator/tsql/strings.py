@@ -135,6 +135,12 @@ def _charindex(call: Call) -> Piece:
     return Piece(f"tsql.charindex({sought}, {within}, {start})", types.INT)
 
 
+@function("PATINDEX", least=2)
+def _patindex(call: Call) -> Piece:
+    pattern, within = (f"CAST({call.string(place).sql} AS text)" for place in (0, 1))
+    return Piece(f"tsql.patindex({pattern}, {within})", types.INT)
+
+
 @function("ASCII", least=1)
 def _ascii(call: Call) -> Piece:
     return Piece(f"get_byte(convert_to(CAST({call.string(0).sql} AS text), 'UTF8'), 0)", types.INT)
