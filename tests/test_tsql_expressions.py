@@ -355,3 +355,10 @@ def test_a_text_comes_back_as_literal_and_as_parameter(mssql_engine: PostgresEng
         assert found == hashlib.sha256(value.encode("utf-16-le")).digest()
     finally:
         tsql.session.close()
+
+
+def test_null_beside_text_that_is_converted_is_of_the_type_of_its_column(tsql: Client, schema: str) -> None:
+    tsql.run(f"CREATE TABLE {schema}.t (at DATETIMEOFFSET, until DATETIMEOFFSET, n INT)")
+    tsql.run(f"INSERT INTO {schema}.t SELECT '2026-11-28 23:05:52+00:00' AS at, NULL AS until, NULL")
+    assert tsql.rows(f"SELECT YEAR(SWITCHOFFSET(at, '+00:00')), until, n FROM {schema}.t") == [(2026, None, None)]
+    assert tsql.rows("SELECT '1' AS a, NULL AS b UNION ALL SELECT 2, 3") == [(1, None), (2, 3)]

@@ -138,8 +138,10 @@ class Operators:
         taken = [convert(cell, place) for place, cell in enumerate(cells)]
         if all(one is other for one, other in zip(cells, taken, strict=True)):
             return query
+        # The word NULL would be text behind the parentheses of a query; said again it takes the type that is wanted.
         listed = ", ".join(
-            f"{piece.sql} AS {quote(cell.name or UNNAMED)}" for piece, cell in zip(taken, cells, strict=True)
+            f"{'NULL' if piece.null else piece.sql} AS {quote(cell.name or UNNAMED)}"
+            for piece, cell in zip(taken, cells, strict=True)
         )
         return f"SELECT {listed} FROM ({query}) AS q ({', '.join(cell.sql for cell in cells)})"
 
