@@ -11,8 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tsql_local import Client, client, parameter
 
-from resources.endpoints.mssql_emulator.engine import Kind
+from resources.endpoints.mssql_emulator.engine import Kind, SqlType
 from resources.endpoints.mssql_emulator.postgres_engine import PostgresEngine
+from resources.endpoints.mssql_emulator.tsql import types
+from resources.endpoints.mssql_emulator.tsql.convert import cast
+from resources.endpoints.mssql_emulator.tsql.scope import Piece
 
 VALUES: list[tuple[str, Any, str]] = [
     ("1", 1, "int"),
@@ -362,3 +365,17 @@ def test_null_beside_text_that_is_converted_is_of_the_type_of_its_column(tsql: C
     tsql.run(f"INSERT INTO {schema}.t SELECT '2026-11-28 23:05:52+00:00' AS at, NULL AS until, NULL")
     assert tsql.rows(f"SELECT YEAR(SWITCHOFFSET(at, '+00:00')), until, n FROM {schema}.t") == [(2026, None, None)]
     assert tsql.rows("SELECT '1' AS a, NULL AS b UNION ALL SELECT 2, 3") == [(1, None), (2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("written", "kind"),
+    [
+        ("2026-03-01", Kind.DATE),
+        ("2026-03-01 12:30:00.000001", Kind.DATETIME2),
+        ("2026-03-01T12:30:00.000001+00:00", Kind.DATETIMEOFFSET),
+    ],
+)
+def test_a_moment_in_iso_form_is_a_constant_and_not_read_row_by_row(written: str, kind: Kind) -> None:
+    literal = Piece(f"'{written}'", types.VARCHAR_MAX, literal=True)
+    said = cast(literal, SqlType(kind, scale=6)).sql
+    assert said == f"CAST('{written}' AS {types.base(SqlType(kind, scale=6))})"

@@ -38,6 +38,13 @@ _WITHOUT_FRACTION = {20, 120}
 _UTC_STYLE = 127
 """In which a datetimeoffset is written at offset zero, whatever its own is."""
 _OFFSET = re.compile(r":\d\d(\.\d+)? *[+-](?!00:?00)")
+_ISO_STYLES = {None, 0, *_ISO}
+_DAY, _CLOCK = r"'\d{4}-\d\d-\d\d", r"(?:[T ](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?"
+_ISO_LITERALS = {
+    Kind.DATE: re.compile(f"{_DAY}'"),
+    Kind.DATETIME2: re.compile(f"{_DAY}{_CLOCK})?'"),
+    Kind.DATETIMEOFFSET: re.compile(f"{_DAY}{_CLOCK}(?: ?[+-]\\d\\d:\\d\\d)?)?'"),
+}
 _READ_AS = {None, 0, 20, 21, 23, 25, 100, 101, 102, 103, 104, 105, 110, 111, 112, 120, 121, 126, 127}
 
 
@@ -167,7 +174,7 @@ def moment_from_text(sql: str, to: SqlType) -> str:
 def _from_string(sql: str, to: SqlType, style: int | None) -> str:
     read = f"CAST({sql} AS text)"
     if to.kind in types.TIMES:
-        return _time_from_string(read, to, style)
+        return _iso_literal(sql, to, style) or _time_from_string(read, to, style)
     if style not in (None, 0):
         raise refused(f"conversion of a string to {to.kind} with style {style}")
     if to.kind in _READERS:
@@ -184,6 +191,17 @@ _READERS = {
     Kind.UNIQUEIDENTIFIER: "guid_of",
     Kind.XML: "xml_of",
 }
+
+
+def _iso_literal(sql: str, to: SqlType, style: int | None) -> str:
+    """Return a literal that PostgreSQL reads as T-SQL does, whatever DATEFORMAT is, as a constant; "" for any other.
+
+    Text is read row by row where it stands for more than one, as in a DEFAULT; a constant is read once.
+    """
+    form = _ISO_LITERALS.get(to.kind)
+    if form is None or style not in _ISO_STYLES or not form.fullmatch(sql):
+        return ""
+    return f"CAST({sql} AS {types.base(to)})"
 
 
 def _time_from_string(read: str, to: SqlType, style: int | None) -> str:
