@@ -216,18 +216,6 @@ BEGIN
     RETURN made;
 END $$;
 
--- As much of a text as fits into that many code units of UTF-16, or bytes.
-CREATE FUNCTION tsql.shortened(value text, size int, wide boolean) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
-DECLARE made text := left(value, size); over int;
-BEGIN
-    LOOP
-        over := CASE WHEN wide THEN tsql.units(made::bpchar) ELSE octet_length(made) END - size;
-        EXIT WHEN over <= 0;
-        made := left(made, -greatest(1, over / 4));
-    END LOOP;
-    RETURN made;
-END $$;
-
 CREATE FUNCTION tsql.natural(number int) RETURNS int LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
 BEGIN
     IF number < 0 THEN

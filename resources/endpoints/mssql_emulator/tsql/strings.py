@@ -116,9 +116,9 @@ def _replicate(call: Call) -> Piece:
     said = f"CASE WHEN {many} >= 0 THEN {{}} END"
     if piece.type is not None and piece.type.length is None:
         return _of_first(call, said.format(f"repeat(CAST({piece.sql} AS text), {many})"))
-    longest = 4000 if wide else 8000
+    longest, cut = (4000, "cut_units") if wide else (8000, "cut_bytes")
     repeated = f"repeat(CAST({piece.sql} AS text), least({many}, {longest}))"
-    return _of_first(call, said.format(f"tsql.shortened({repeated}, {longest}, {wide})"), longest)
+    return _of_first(call, said.format(f"tsql.{cut}({repeated}, {longest})"), longest)
 
 
 @function("STUFF", least=4)
