@@ -29,8 +29,9 @@ def postgres_endpoint() -> Iterator[Endpoint]:
 @pytest.fixture(scope="session")
 def mssql_engine(postgres_endpoint: Endpoint) -> Iterator[PostgresEngine]:
     """The engine of the local SQL Server endpoint on the shared PostgreSQL; tests keep to schemas of their own."""
-    engine = PostgresEngine(postgres_endpoint, "sa", "Secret-1", ["matrix"], prefix="t_mssql_")
+    engine = PostgresEngine(postgres_endpoint, "sa", "Secret-1", prefix="t_mssql_")
     try:
+        engine.create_database("matrix")
         yield engine
     finally:
         engine.close()

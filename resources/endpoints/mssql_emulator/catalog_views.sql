@@ -162,13 +162,15 @@ CREATE VIEW sys.partitions AS
     FROM sys.indexes AS i;
 
 CREATE VIEW sys.databases AS
-    SELECT tsql.name(substr(datname, length(s.value) + 1)) AS name, CASE WHEN datname = s.value || 'master' THEN 1 ELSE oid::int END AS database_id,
+    SELECT tsql.name(substr(datname, length(s.value) + 1)) AS name, id AS database_id,
            timestamp '2000-01-01' AS create_date, 160::smallint AS compatibility_level, tsql.name('Latin1_General_100_BIN2_UTF8') AS collation_name, 0::smallint AS state,
            tsql.name('ONLINE') AS state_desc, tsql.yes(false) AS is_read_only, tsql.yes(true) AS is_read_committed_snapshot_on,
            (SELECT CASE WHEN datname = current_database() AND EXISTS (SELECT FROM tsql.settings WHERE name = 'ALLOW_SNAPSHOT_ISOLATION' AND value = 'ON') THEN 1 ELSE 0 END)::smallint AS snapshot_isolation_state,
            tsql.yes(false) AS is_cdc_enabled, 0::smallint AS user_access
-    FROM pg_database CROSS JOIN (SELECT value FROM tsql.settings WHERE name = 'prefix') AS s
-    WHERE starts_with(datname, s.value);
+    FROM (SELECT value FROM tsql.settings WHERE name = 'prefix') AS s CROSS JOIN LATERAL (
+        SELECT datname, oid::int AS id FROM pg_database WHERE starts_with(datname, s.value) AND datname <> s.value || 'master'
+        UNION ALL SELECT s.value || 'master', 1  -- which is made for its first client
+    ) AS d;
 CREATE FUNCTION tsql.db_id(name bpchar) RETURNS smallint LANGUAGE sql STABLE AS $$
     SELECT (database_id % 32768)::smallint FROM sys.databases WHERE sys.databases.name = coalesce($1, tsql.database()::bpchar) $$;
 CREATE FUNCTION tsql.db_name(id int) RETURNS bpchar LANGUAGE sql STABLE AS $$

@@ -1,12 +1,8 @@
 """The databases of PostgreSQL behind those of SQL Server.
 
-Here lives how one is reached and made, empty; what every one has is loaded by `postgres_engine`. It may import the
+Here lives how one is reached and made, empty; what every one has is loaded by `postgres_library`. It may import the
 endpoint and psycopg, and no more: a server that starts has its databases made while the rest of it is imported.
 """
-
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 import psycopg
 from psycopg import sql
@@ -57,9 +53,3 @@ def make(endpoint: Endpoint, database: str) -> bool:
             return False
         connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(database)))
     return True
-
-
-def make_all(endpoint: Endpoint, databases: Iterable[str]) -> None:
-    """Make databases beside one another: the server copies some three hundred files for each."""
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(partial(make, endpoint), databases))

@@ -1,49 +1,29 @@
 """T-SQL executed on a PostgreSQL server: one database there for each database of SQL Server.
 
-Here lives what every database has and how logins are checked; sessions live in `postgres_session`. It may import
-them, `postgres_databases`, `tsql`, the endpoint and psycopg.
+Here lives which databases there are and how logins are checked; what every database has lives in `postgres_library`,
+sessions live in `postgres_session`. It may import both, `postgres_databases`, `tsql`, the endpoint and psycopg.
 """
 
 import hmac
 import threading
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import psycopg
 from psycopg import sql
 
 from resources.endpoints.endpoint import Endpoint
-from resources.endpoints.mssql_emulator.engine import Kind, SqlError, SqlType
+from resources.endpoints.mssql_emulator.engine import SqlError, SqlType
 from resources.endpoints.mssql_emulator.postgres_connection import Database
-from resources.endpoints.mssql_emulator.postgres_databases import DEFAULT_DATABASE, PREFIX, connect, make
+from resources.endpoints.mssql_emulator.postgres_databases import DEFAULT_DATABASE, PREFIX, connect
+from resources.endpoints.mssql_emulator.postgres_library import complete
 from resources.endpoints.mssql_emulator.postgres_session import PostgresSession
 from resources.endpoints.mssql_emulator.tsql.types import FIXED, domain_definition, type_name
-
-_LIBRARY = ("library.sql", "conversions.sql")
-_SCRIPTS = ("change_tracking.sql", "catalog_views.sql")
-_OF_VIEWS = (
-    *(SqlType(Kind.CHAR, length) for length in (1, 2)),
-    *(SqlType(Kind.VARCHAR, length) for length in (2, 3, 7, 10, 11)),
-)
-"""Types of columns of the catalog views that are not among those that every database has."""
 
 
 class PostgresEngine:
     """Sessions on a running PostgreSQL, whose user must be a superuser: the conversions of a database are T-SQL's."""
 
-    def __init__(
-        self,
-        endpoint: Endpoint,
-        user: str,
-        password: str,
-        databases: Iterable[str] = (),
-        prefix: str = PREFIX,
-    ) -> None:
-        """Make the databases, besides `master`; those that are there are used as they are.
-
-        `prefix` begins the names of this engine's databases in PostgreSQL. Raises psycopg.Error.
-        """
+    def __init__(self, endpoint: Endpoint, user: str, password: str, prefix: str = PREFIX) -> None:
+        """Serve no database yet but `master`; `prefix` begins the names of this engine's databases in PostgreSQL."""
         self._endpoint = endpoint
         self._user = user
         self._password = password
@@ -54,8 +34,7 @@ class PostgresEngine:
         self._domains: dict[str, set[str]] = {}
         self._databases: dict[str, Database] = {}
         self._in_making: set[str] = set()
-        with ThreadPoolExecutor() as pool:
-            list(pool.map(self.create_database, (DEFAULT_DATABASE, *databases)))
+        self._opening_master = threading.Lock()
 
     def login(self, user: str, password: str, database: str) -> PostgresSession:
         """Return a session. Raises SqlError 18456 for a wrong user or password, 4060 for an unknown database."""
@@ -63,10 +42,10 @@ class PostgresEngine:
         if not (hmac.compare_digest(user.encode(), self._user.encode()) and same):
             raise SqlError(18456, f"Login failed for user '{user}'.", severity=14)
         name = database or DEFAULT_DATABASE
+        if name == DEFAULT_DATABASE:
+            self._open_master()
         if name not in self._databases:
-            raise SqlError(
-                4060, f'Cannot open database "{name}" requested by the login. The login failed.', severity=11
-            )
+            raise _not_opened(name)
         session = PostgresSession(self._databases[name])
         session.user = user
         session.create_database = self.create_database
@@ -76,19 +55,26 @@ class PostgresEngine:
         return session
 
     def create_database(self, name: str) -> None:
-        """Make a database, unless this engine knows it already (1801)."""
+        """Make a database, and serve it; one that PostgreSQL has already is used as it is.
+
+        Raises SqlError 1801 where this engine serves it already, and psycopg.Error.
+        """
         with self._lock:
-            if name in self._databases or name in self._in_making:
+            if name in {DEFAULT_DATABASE, *self._databases, *self._in_making}:
                 raise SqlError(1801, f"Database '{name}' already exists. Choose a different database name.")
             self._in_making.add(name)
         try:
-            if self._made_now(self._prefix + name):
-                self._made.append(self._prefix + name)
-            self._databases[name] = Database(
-                name, lambda: self._connect(self._prefix + name, name), lambda types: self._ensure(name, types)
-            )
+            self.serve(name, complete(self._endpoint, self._prefix, name))
         finally:
             self._in_making.discard(name)
+
+    def serve(self, name: str, new: bool) -> None:
+        """Let clients log in to a database that is complete; a new one is dropped in the end."""
+        if new:
+            self._made.append(self._prefix + name)
+        self._databases[name] = Database(
+            name, lambda: self._connect(self._prefix + name, name), lambda types: self._ensure(name, types)
+        )
 
     def close(self) -> None:
         """End every session and drop the databases that were made."""
@@ -102,6 +88,16 @@ class PostgresEngine:
             for name in reversed(made):
                 connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
+    def _open_master(self) -> None:
+        """Make `master` for its first client: few ask for it, and a start would wait for its three hundred files."""
+        with self._opening_master:
+            if DEFAULT_DATABASE in self._databases:
+                return
+            try:
+                self.serve(DEFAULT_DATABASE, complete(self._endpoint, self._prefix, DEFAULT_DATABASE))
+            except psycopg.Error as error:
+                raise _not_opened(DEFAULT_DATABASE, f" {error}") from None
+
     def _ended(self, session: PostgresSession) -> None:
         with self._lock:
             self._sessions.discard(session)
@@ -110,25 +106,6 @@ class PostgresEngine:
         return connect(self._endpoint, database, shown)
 
     # ------------------------------------------------------------------ databases
-
-    def _made_now(self, database: str) -> bool:
-        """Make a database in PostgreSQL, where it is not there, and load what every one has, where that is not there.
-
-        Tell whether the database was not there.
-        """
-        new = make(self._endpoint, database)
-        folder = Path(__file__).parent
-        with self._connect(database, "") as connection, connection.transaction():
-            if connection.execute("SELECT to_regclass('tsql.settings')").fetchone() != (None,):
-                return new
-            for script in _LIBRARY:
-                connection.execute((folder / script).read_bytes())
-            connection.execute(";".join(domain_definition(type_) for type_ in (*FIXED, *_OF_VIEWS)).encode())
-            for script in _SCRIPTS:
-                connection.execute((folder / script).read_bytes())
-            prefix = sql.Literal(self._prefix)
-            connection.execute(sql.SQL("INSERT INTO tsql.settings VALUES ('prefix', {})").format(prefix))
-        return new
 
     def _ensure(self, database: str, types: set[SqlType]) -> None:
         """Make the domains of these types, in a transaction of their own: another session may need them at once."""
@@ -149,3 +126,8 @@ class PostgresEngine:
                     if name not in there:
                         connection.execute(domain_definition(type_).encode())
                 known |= there | set(missing)
+
+
+def _not_opened(name: str, reason: str = "") -> SqlError:
+    said = f'Cannot open database "{name}" requested by the login. The login failed.{reason}'
+    return SqlError(4060, said, severity=11)

@@ -12,6 +12,10 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from resources.endpoints.endpoint import Endpoint
 
 _PROJECT = Path(__file__).parents[3]
 
@@ -29,22 +33,32 @@ def serve(ready: str) -> None:
     """Serve for ever what the environment describes. Once the port is open, `ready` is printed, and the port."""
     from matrix_defs.systems import System
     from resources.endpoints.endpoint import Endpoint
-    from resources.endpoints.mssql_emulator.postgres_databases import DEFAULT_DATABASE, PREFIX, make_all
 
     postgres = Endpoint(System.POSTGRES, "embedded", "PostgreSQL", "", **json.loads(os.environ.pop("MATRIX_ENGINE")))
     login = json.loads(os.environ.pop("MATRIX_LOGIN"))
     with ThreadPoolExecutor() as pool:
         # It takes PostgreSQL as long as the imports take here.
-        made = pool.submit(make_all, postgres, [PREFIX + name for name in (DEFAULT_DATABASE, login["database"])])
+        new = pool.submit(_complete, postgres, login["database"])
         from resources.endpoints.mssql_emulator.postgres_engine import PostgresEngine
         from resources.endpoints.mssql_emulator.server import TdsServer
 
-        made.result()
-    engine = PostgresEngine(postgres, login["user"], login["password"], [login["database"]])
+        engine = PostgresEngine(postgres, login["user"], login["password"])
+        engine.serve(login["database"], new.result())
     server = TdsServer(engine)
     server.start()
     print(f"{ready} {server.port}", flush=True)  # noqa: T201
     threading.Event().wait()
+
+
+def _complete(postgres: "Endpoint", name: str) -> bool:
+    """Make the database and load what every one has; tell whether it was not there."""
+    from resources.endpoints.mssql_emulator.postgres_databases import PREFIX, make
+
+    new = make(postgres, PREFIX + name)
+    # Only now: the types of T-SQL, which are among what is loaded, are imported while PostgreSQL makes the files.
+    from resources.endpoints.mssql_emulator.postgres_library import complete
+
+    return complete(postgres, PREFIX, name) or new
 
 
 if __name__ == "__main__":
