@@ -12,10 +12,6 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from resources.endpoints.endpoint import Endpoint
 
 _PROJECT = Path(__file__).parents[3]
 
@@ -33,12 +29,21 @@ def serve(ready: str) -> None:
     """Serve for ever what the environment describes. Once the port is open, `ready` is printed, and the port."""
     from matrix_defs.systems import System
     from resources.endpoints.endpoint import Endpoint
+    from resources.endpoints.mssql_emulator.postgres_databases import PREFIX, make
+
+    def completed(database: str) -> bool:
+        """Tell whether the database was not there before."""
+        new = make(postgres, PREFIX + database)
+        # Only now: what it needs of T-SQL is imported below while PostgreSQL makes the files.
+        from resources.endpoints.mssql_emulator.postgres_library import complete
+
+        return complete(postgres, PREFIX, database) or new
 
     postgres = Endpoint(System.POSTGRES, "embedded", "PostgreSQL", "", **json.loads(os.environ.pop("MATRIX_ENGINE")))
     login = json.loads(os.environ.pop("MATRIX_LOGIN"))
     with ThreadPoolExecutor() as pool:
         # It takes PostgreSQL as long as the imports take here.
-        new = pool.submit(_complete, postgres, login["database"])
+        new = pool.submit(completed, login["database"])
         from resources.endpoints.mssql_emulator.postgres_engine import PostgresEngine
         from resources.endpoints.mssql_emulator.server import TdsServer
 
@@ -48,17 +53,6 @@ def serve(ready: str) -> None:
     server.start()
     print(f"{ready} {server.port}", flush=True)  # noqa: T201
     threading.Event().wait()
-
-
-def _complete(postgres: "Endpoint", name: str) -> bool:
-    """Make the database and load what every one has; tell whether it was not there."""
-    from resources.endpoints.mssql_emulator.postgres_databases import PREFIX, make
-
-    new = make(postgres, PREFIX + name)
-    # Only now: the types of T-SQL, which are among what is loaded, are imported while PostgreSQL makes the files.
-    from resources.endpoints.mssql_emulator.postgres_library import complete
-
-    return complete(postgres, PREFIX, name) or new
 
 
 if __name__ == "__main__":
