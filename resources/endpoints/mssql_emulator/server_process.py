@@ -5,6 +5,7 @@ path in an interpreter of its own, because clients that hold Python's lock while
 server in their own process. It may import everything of this package.
 """
 
+import gc
 import json
 import os
 import signal
@@ -49,6 +50,8 @@ def serve(ready: str) -> None:
 
         engine = PostgresEngine(postgres, login["user"], login["password"])
         engine.serve(login["database"], new.result())
+    gc.freeze()
+    gc.enable()
     server = TdsServer(engine)
     server.start()
     print(f"{ready} {server.port}", flush=True)  # noqa: T201
@@ -58,6 +61,8 @@ def serve(ready: str) -> None:
 if __name__ == "__main__":
     # There is nothing to be saved, so a request to end is obeyed at once.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # What is imported stays: the collector would look it over again and again while it comes in.
+    gc.disable()
     sys.path.insert(0, str(_PROJECT))
     sys.meta_path.insert(0, WithoutPandas())
     serve(sys.argv[1])
