@@ -1,6 +1,6 @@
 -- Text as a value of another type, as T-SQL reads it: CAST, CONVERT, their TRY forms, and what a column is given.
 -- Text that SQL Server may read and these functions do not is refused with error 102, also by the TRY forms: NULL would
--- say that it cannot be read. Loaded behind library.sql.
+-- say that it cannot be read.
 
 CREATE FUNCTION tsql.unread(value text, kind text) RETURNS void LANGUAGE sql IMMUTABLE AS $$
     SELECT tsql.fail(102, format('Incorrect syntax near ''conversion of the text "%s" to %s'': this endpoint does not execute it.', left(value, 40), kind)) $$;
