@@ -21,13 +21,6 @@ from resources.endpoints.loopback import LoopbackService
 NUMBERS = count()
 
 
-@pytest.fixture(scope="module")
-def service() -> Iterator[LoopbackService]:
-    running = schema_registry.start()
-    yield running
-    running.stop()
-
-
 @pytest.fixture
 def client(service: LoopbackService) -> Iterator[SchemaRegistryClient]:
     with SchemaRegistryClient({"url": service.base_url, "max.retries": 0}) as made:

@@ -4,13 +4,12 @@ A recording server refuses; how long a client goes on is counted in requests, on
 It may import the recorder, `matrix_defs` and `resources`.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from bigquery_local import APPEND, BY_DAY, DAY, NAMESPACE, batch, load, target
-from bigquery_real import Clock, jumping_clock, reached, real_way
-from bigquery_recorder import PROJECT, TOKEN, Asked, Recorder, make_certificate
+from bigquery_real import Clock, reached
+from bigquery_recorder import PROJECT, TOKEN, Asked, Recorder
 
 from matrix_defs.errors import LoadError, SystemUnavailableError
 from matrix_defs.ports import Position
@@ -56,31 +55,6 @@ JOBS = {
 
 REQUESTS, SECONDS = 60, 15
 """What is soon: at most so many requests, and so many seconds on the clock."""
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("bigquery")
-    make_certificate(folder)
-    return folder
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return jumping_clock(monkeypatch)
-
-
-@pytest.fixture
-def recorder(folder: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
-    with real_way(folder, monkeypatch) as recorder:
-        yield recorder
-
-
-@pytest.fixture
-def sink(recorder: Recorder) -> Iterator[BigQuerySink]:
-    sink = BigQuerySink(reached())
-    yield sink
-    sink._session.close()
 
 
 def clean(message: str) -> str:

@@ -6,16 +6,14 @@ It may import the recorder, `matrix_defs` and `resources`.
 
 import io
 import json
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 from bigquery_local import APPEND, BY_DAY, DAY, MERGE, NAMESPACE, NEXT_DAY, THIRD_DAY, batch, load, target
-from bigquery_real import jumping_clock, reached, real_way
-from bigquery_recorder import LOCATION, PROJECT, TOKEN, Recorder, make_certificate
+from bigquery_real import reached
+from bigquery_recorder import LOCATION, PROJECT, TOKEN, Recorder
 
 from matrix_defs.errors import LoadError
 from matrix_defs.ports import Position
@@ -26,27 +24,6 @@ from resources.bigquery.sink import BigQuerySink
 LABELS = {"run_id": "00000000abcd", "case_id": "postgres_to_bigquery__replace"}
 DAYS = target(partitioned=True)
 COUNTED = {"rows_inserted": 3, "rows_replaced": 1, "rows_deleted": 2}
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("bigquery")
-    make_certificate(folder)
-    return folder
-
-
-@pytest.fixture
-def recorder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
-    jumping_clock(monkeypatch)
-    with real_way(folder, monkeypatch) as recorder:
-        yield recorder
-
-
-@pytest.fixture
-def sink(recorder: Recorder) -> Iterator[BigQuerySink]:
-    sink = BigQuerySink(reached())
-    yield sink
-    sink._session.close()
 
 
 def configurations(recorder: Recorder, kind: str = "") -> list[dict[str, Any]]:

@@ -6,15 +6,14 @@ recorder, the reader, `matrix_defs` and `resources`.
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import grpc
 import pyarrow as pa
 import pytest
 from bigquery_local import local_bigquery, target
 from bigquery_reader import Reader, reading
-from bigquery_real import Clock, jumping_clock, reached, real_way
-from bigquery_recorder import PROJECT, Recorder, make_certificate
+from bigquery_real import Clock, reached
+from bigquery_recorder import PROJECT, Recorder
 
 from matrix_defs.errors import LoadError, SystemUnavailableError
 from matrix_defs.systems import System
@@ -35,24 +34,6 @@ RIGHTS = "grant the account BigQuery Job User, Data Owner and Read Session User"
 OUTAGE = "the service has an outage; run the case again later"
 CALLS, SECONDS = 20, 15
 """What is soon: at most so many calls, and so many seconds on the clock."""
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("bigquery")
-    make_certificate(folder)
-    return folder
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return jumping_clock(monkeypatch)
-
-
-@pytest.fixture
-def recorder(folder: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
-    with real_way(folder, monkeypatch) as recorder:
-        yield recorder
 
 
 @pytest.fixture
