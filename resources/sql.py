@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from matrix_defs.errors import UnsupportedStepError
-from matrix_defs.ports import DELETE, KeyList, Load, LoadTarget, Partitions, Position, Step, Window
-from matrix_defs.table import LogicalType
+from matrix_defs.ports import DELETE, KeyList, Load, LoadTarget, Partitions, Position, Scope, Step, Window
+from matrix_defs.table import LogicalType, TableSpec
 from resources.sql_plan import Plan, Statement, Tally
 from resources.sql_tables import SqlTables
 
@@ -89,6 +89,15 @@ class Dialect(SqlTables):
         assert isinstance(plan.load.scope, Partitions)
         days = ", ".join(self.literal(day) for day in plan.load.scope.days)
         return f"{self.column(plan.target.table.partition, alias)} IN ({days})"
+
+    def within(self, table: TableSpec, scope: Scope) -> str:
+        """Return a WHERE clause, after a blank, of the rows of a source within a scope; '' where that is all rows."""
+        column = self.quote(table.partition)
+        if isinstance(scope, Window):
+            return f" WHERE {column} >= {self.literal(scope.start)} AND {column} < {self.literal(scope.end)}"
+        if isinstance(scope, Partitions):
+            return f" WHERE {column} IN ({', '.join(map(self.literal, scope.days))})"
+        return ""
 
     def refuse_strays(self, plan: Plan) -> Statement:
         """Fail the load if a staged row lies outside the load's partitions."""

@@ -14,13 +14,10 @@ from matrix_defs.ports import (
     Batch,
     Changes,
     Op,
-    Partitions,
     Position,
     ReadEnd,
     ReadMode,
     ReadRequest,
-    Scope,
-    Window,
 )
 from matrix_defs.systems import SourceKind
 from matrix_defs.table import Column, TableSpec
@@ -101,7 +98,10 @@ class ClickHouseSource:
             case ReadMode.INCREMENTAL | ReadMode.INCREMENTAL_AND_DELETES:
                 return self._incremental(request)
             case ReadMode.SNAPSHOT | ReadMode.WINDOW | ReadMode.PARTITIONS:
-                return self._batch(self._rows(self._table.columns, self._where(request.scope)), lambda: ReadEnd(None))
+                return self._batch(
+                    self._rows(self._table.columns, self.dialect.within(self._table, request.scope)),
+                    lambda: ReadEnd(None),
+                )
         raise ReadError(f"ClickHouse cannot be read by {request.mode}: it keeps neither transaction ids nor changes")
 
     def _incremental(self, request: ReadRequest) -> Batch:
@@ -132,15 +132,6 @@ class ClickHouseSource:
     def _rows(self, columns: tuple[Column, ...], where: str = "") -> Iterator[pa.RecordBatch]:
         names = self.dialect.names([column.name for column in columns])
         return self._server.batches(f"SELECT {names} FROM {self._name}{where}", columns)
-
-    def _where(self, scope: Scope) -> str:
-        column = self.dialect.quote(self._table.partition)
-        if isinstance(scope, Window):
-            start, end = self.dialect.literal(scope.start), self.dialect.literal(scope.end)
-            return f" WHERE {column} >= {start} AND {column} < {end}"
-        if isinstance(scope, Partitions):
-            return f" WHERE {column} IN ({', '.join(map(self.dialect.literal, scope.days))})"
-        return ""
 
     # ------------------------------------------------------------------ position
 

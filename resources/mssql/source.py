@@ -16,13 +16,10 @@ from matrix_defs.ports import (
     Batch,
     Changes,
     Op,
-    Partitions,
     Position,
     ReadEnd,
     ReadMode,
     ReadRequest,
-    Scope,
-    Window,
 )
 from matrix_defs.systems import SourceKind
 from matrix_defs.table import TableSpec
@@ -165,7 +162,8 @@ class MssqlSource:
                 with explained("reading changes"):
                     return self._stream.read(request.position)
             case ReadMode.SNAPSHOT | ReadMode.WINDOW | ReadMode.PARTITIONS:
-                return self._batch(self._present(self._where(request.scope)), lambda: ReadEnd(None))
+                within = self.dialect.within(self._table, request.scope)
+                return self._batch(self._present(within), lambda: ReadEnd(None))
         raise ReadError(f"SQL Server cannot be read by {request.mode}: its rows bear no transaction")
 
     def _present(self, where: str) -> Iterator[pa.RecordBatch]:
@@ -203,15 +201,6 @@ class MssqlSource:
         query = f"SELECT {self.dialect.names(self._table.key)} FROM {self._name}"
         schema = pa.schema([column.field for column in columns])
         return pa.Table.from_batches(list(self._session.rows(query, columns)), schema)
-
-    def _where(self, scope: Scope) -> str:
-        column = self.dialect.quote(self._table.partition)
-        if isinstance(scope, Window):
-            start, end = self.dialect.literal(scope.start), self.dialect.literal(scope.end)
-            return f" WHERE {column} >= {start} AND {column} < {end}"
-        if isinstance(scope, Partitions):
-            return f" WHERE {column} IN ({', '.join(map(self.dialect.literal, scope.days))})"
-        return ""
 
     # ------------------------------------------------------------------ position
 

@@ -16,13 +16,10 @@ from matrix_defs.ports import (
     Changes,
     Encoding,
     Op,
-    Partitions,
     Position,
     ReadEnd,
     ReadMode,
     ReadRequest,
-    Scope,
-    Window,
 )
 from matrix_defs.systems import SourceKind
 from matrix_defs.table import TableSpec
@@ -126,10 +123,10 @@ class PostgresSource:
                 with explained("reading changes"):
                     return self._stream.read(request.position)
             case _ if Encoding.POSTGRES_COPY_BINARY in request.encodings:
-                query = f"SELECT {self._columns} FROM {self._name}{self._where(request.scope)}"
+                query = f"SELECT {self._columns} FROM {self._name}{self.dialect.within(self._table, request.scope)}"
                 return self._batch(self._copy(query), lambda: ReadEnd(None), Encoding.POSTGRES_COPY_BINARY)
             case _:
-                return self._batch(self._rows(self._where(request.scope)), lambda: ReadEnd(None))
+                return self._batch(self._rows(self.dialect.within(self._table, request.scope)), lambda: ReadEnd(None))
 
     def _incremental(self, request: ReadRequest) -> Batch:
         cursor = CursorRead(self._table, request.position)
@@ -197,15 +194,6 @@ class PostgresSource:
                     buffered, size = [], 0
         if buffered:
             yield b"".join(buffered)
-
-    def _where(self, scope: Scope) -> str:
-        column = self.dialect.quote(self._table.partition)
-        if isinstance(scope, Window):
-            start, end = self.dialect.literal(scope.start), self.dialect.literal(scope.end)
-            return f" WHERE {column} >= {start} AND {column} < {end}"
-        if isinstance(scope, Partitions):
-            return f" WHERE {column} IN ({', '.join(map(self.dialect.literal, scope.days))})"
-        return ""
 
     @contextmanager
     def _snapshot(self) -> Iterator[None]:
