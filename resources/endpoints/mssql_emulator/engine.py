@@ -62,6 +62,20 @@ class SqlType:
             return pa.decimal128(self.precision, self.scale)
         return _ARROW[self.kind]
 
+    @property
+    def size(self) -> int:
+        """How many bytes a value takes, stored as on the wire. Raises KeyError for text, bytes and XML."""
+        if self.kind is Kind.DECIMAL:
+            return next(size for digits, size in _DECIMAL_SIZES if self.precision <= digits)
+        if self.kind in _DATE_AND_OFFSET_SIZES:
+            return self.clock_size + _DATE_AND_OFFSET_SIZES[self.kind]
+        return _SIZES[self.kind]
+
+    @property
+    def clock_size(self) -> int:
+        """How many bytes a time of day takes in a type with digits of a second."""
+        return 3 if self.scale <= 2 else 4 if self.scale <= 4 else 5
+
 
 _ARROW: dict[Kind, pa.DataType] = {
     Kind.BIT: pa.bool_(),
@@ -87,6 +101,24 @@ _ARROW: dict[Kind, pa.DataType] = {
     Kind.VARBINARY: pa.binary(),
     Kind.XML: pa.string(),
 }
+
+_SIZES = {
+    Kind.BIT: 1,
+    Kind.TINYINT: 1,
+    Kind.SMALLINT: 2,
+    Kind.INT: 4,
+    Kind.BIGINT: 8,
+    Kind.MONEY: 8,
+    Kind.REAL: 4,
+    Kind.FLOAT: 8,
+    Kind.DATE: 3,
+    Kind.DATETIME: 8,
+    Kind.SMALLDATETIME: 4,
+    Kind.UNIQUEIDENTIFIER: 16,
+}
+_DECIMAL_SIZES = ((9, 5), (19, 9), (28, 13), (38, 17))
+"""Up to so many digits: so many bytes, the sign included."""
+_DATE_AND_OFFSET_SIZES = {Kind.TIME: 0, Kind.DATETIME2: 3, Kind.DATETIMEOFFSET: 5}
 
 
 @dataclass(frozen=True)

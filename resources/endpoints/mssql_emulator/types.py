@@ -48,20 +48,6 @@ class TypeInfo:
     """Whether the bytes of a char or varchar are UTF-8; else Windows-1252, the code page of language 0x0409."""
 
 
-_WIDTHS = {
-    Kind.BIT: 1,
-    Kind.TINYINT: 1,
-    Kind.SMALLINT: 2,
-    Kind.INT: 4,
-    Kind.BIGINT: 8,
-    Kind.MONEY: 8,
-    Kind.REAL: 4,
-    Kind.FLOAT: 8,
-    Kind.DATE: 3,
-    Kind.DATETIME: 8,
-    Kind.SMALLDATETIME: 4,
-    Kind.UNIQUEIDENTIFIER: 16,
-}
 _SIZED = {
     Kind.BIT: 0x68,
     Kind.TINYINT: 0x26,
@@ -91,7 +77,7 @@ BINARIES = (Kind.BINARY, Kind.VARBINARY)
 WIDE = (Kind.NCHAR, Kind.NVARCHAR, Kind.XML)
 """Text that travels as UTF-16."""
 
-_BY_WIDTH = {(token, _WIDTHS[kind]): kind for kind, token in _SIZED.items()} | {(0x6E, 4): Kind.MONEY}
+_BY_WIDTH = {(token, SqlType(kind).size): kind for kind, token in _SIZED.items()} | {(0x6E, 4): Kind.MONEY}
 _BY_SCALE = {token: kind for kind, token in _SCALED.items()}
 _BY_LENGTH = {token: kind for kind, token in _TEXTS.items()}
 _BARE = {
@@ -112,43 +98,24 @@ _LONG = {0x23: Kind.VARCHAR, 0x63: Kind.NVARCHAR, 0x22: Kind.VARBINARY}
 _REFUSED = {0x62: "sql_variant", 0xF0: "a CLR type", 0xF3: "a table-valued parameter", 0xF4: "json", 0xF5: "vector"}
 
 
-def fraction_bytes(scale: int) -> int:
-    """Bytes of a time of day in units of 10**-scale seconds."""
-    return 3 if scale <= 2 else 4 if scale <= 4 else 5
-
-
-def decimal_bytes(precision: int) -> int:
-    """Bytes of a decimal of this precision, its sign included."""
-    return 5 if precision <= 9 else 9 if precision <= 19 else 13 if precision <= 28 else 17
-
-
 def type_info(sql: SqlType) -> TypeInfo:
     """Return how values of a type are framed."""
     if sql.kind is Kind.XML or (sql.kind in _TEXTS and sql.length is None):
         return TypeInfo(sql, Framing.PLP)
     if sql.kind in _TEXTS:
         return TypeInfo(sql, Framing.SHORT)
-    return TypeInfo(sql, Framing.BYTE, _width(sql))
-
-
-def _width(sql: SqlType) -> int:
-    if sql.kind is Kind.DECIMAL:
-        return decimal_bytes(sql.precision)
-    if sql.kind in _SCALED:
-        date = 3 * (sql.kind is not Kind.TIME)
-        return fraction_bytes(sql.scale) + date + 2 * (sql.kind is Kind.DATETIMEOFFSET)
-    return _WIDTHS[sql.kind]
+    return TypeInfo(sql, Framing.BYTE, sql.size)
 
 
 def write_type(sql: SqlType) -> bytes:
     """Return the TYPE_INFO of a type. A length that does not fit its kind is an error of the engine: ValueError."""
     kind = sql.kind
     if kind in _SIZED:
-        return bytes([_SIZED[kind], _WIDTHS[kind]])
+        return bytes([_SIZED[kind], sql.size])
     if kind in _SCALED:
         return bytes([_SCALED[kind], sql.scale])
     if kind is Kind.DECIMAL:
-        return bytes([0x6A, decimal_bytes(sql.precision), sql.precision, sql.scale])
+        return bytes([0x6A, sql.size, sql.precision, sql.scale])
     if kind is Kind.DATE:
         return b"\x28"
     if kind is Kind.XML:

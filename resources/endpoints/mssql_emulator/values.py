@@ -14,7 +14,6 @@ import pyarrow as pa
 
 from resources.endpoints.mssql_emulator.engine import Kind, SqlType
 from resources.endpoints.mssql_emulator.reading import ProtocolError
-from resources.endpoints.mssql_emulator.types import decimal_bytes, fraction_bytes
 
 _DAY = 86_400_000_000
 _DAYS_BEFORE_1970 = 719_162
@@ -81,7 +80,7 @@ def _decode_bit(table: Bytes, _: SqlType, __: np.ndarray) -> pa.Array:
 
 
 def _encode_decimal(array: pa.Array, sql: SqlType) -> Bytes:
-    width = decimal_bytes(sql.precision)
+    width = sql.size
     table = np.empty((len(array), 17), np.uint8)
     words = _raw(array, 16).copy().view("<u8")
     negative = words[:, 1] >> np.uint64(63) == 1
@@ -151,7 +150,7 @@ def _checked_days(table: Bytes) -> np.ndarray:
 def _encode_clock(micros: np.ndarray, sql: SqlType) -> Bytes:
     """A time of day in units of the scale."""
     units = micros * 10 if sql.scale == 7 else micros // 10 ** (6 - sql.scale)
-    return _little(units, fraction_bytes(sql.scale))
+    return _little(units, sql.clock_size)
 
 
 def _decode_clock(table: Bytes, sql: SqlType) -> np.ndarray:

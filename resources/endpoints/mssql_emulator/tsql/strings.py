@@ -60,34 +60,8 @@ def _datalength(call: Call) -> Piece:
     elif kind is Kind.XML:
         raise call.wrong("of xml")
     else:
-        said = f"CASE WHEN {piece.sql} IS NOT NULL THEN {stored_bytes(piece.type)} END"
+        said = f"CASE WHEN {piece.sql} IS NOT NULL THEN {piece.type.size} END"
     return Piece(f"CAST({said} AS {types.base(result)})", result)
-
-
-def stored_bytes(type_: SqlType) -> int:
-    """Return how many bytes a value of a type of fixed size takes."""
-    if type_.kind is Kind.DECIMAL:
-        return next(size for digits, size in ((9, 5), (19, 9), (28, 13), (38, 17)) if type_.precision <= digits)
-    if type_.kind in _CLOCK_BYTES:
-        return _CLOCK_BYTES[type_.kind] + (0 if type_.scale <= 2 else 1 if type_.scale <= 4 else 2)
-    return _BYTES[type_.kind]
-
-
-_CLOCK_BYTES = {Kind.TIME: 3, Kind.DATETIME2: 6, Kind.DATETIMEOFFSET: 8}
-_BYTES = {
-    Kind.BIT: 1,
-    Kind.TINYINT: 1,
-    Kind.SMALLINT: 2,
-    Kind.INT: 4,
-    Kind.BIGINT: 8,
-    Kind.MONEY: 8,
-    Kind.REAL: 4,
-    Kind.FLOAT: 8,
-    Kind.DATE: 3,
-    Kind.DATETIME: 8,
-    Kind.SMALLDATETIME: 4,
-    Kind.UNIQUEIDENTIFIER: 16,
-}
 
 
 def _of_first(call: Call, said: str, length: int | None = None) -> Piece:
