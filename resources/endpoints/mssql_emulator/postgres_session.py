@@ -14,9 +14,9 @@ What differs from SQL Server, besides what is refused:
 - The offset of a datetimeoffset is not kept, so what depends on it is refused unless it is known to be zero; datetime
   keeps whole milliseconds.
 - UPDATE and DELETE with joins or TOP skip a row that another transaction changes at the same moment.
-- An UPDATE that passes values of a unique key from row to row may end in error 2627: PostgreSQL looks for duplicates
-  row by row.
-- GROUP BY a primary key lets the table's other columns be selected, which SQL Server refuses.
+- An UPDATE that passes values from row to row may end in error 2627 or 2601 where the column is of a unique index, or
+  of a key in a table that a foreign key refers to; in such a table GROUP BY the primary key lets the other columns be
+  selected, which SQL Server refuses.
 """
 
 from collections.abc import Callable, Iterator, Sequence
