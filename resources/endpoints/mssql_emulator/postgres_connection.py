@@ -22,7 +22,7 @@ from resources.endpoints.mssql_emulator.tsql.scope import Table, quote
 Values = dict[str, str | None]
 """Placeholders and their values in PostgreSQL's text form."""
 
-_ABORTING = {241, 242, 245, 248, 8114, 8169, 1205, 3960, 596, 3617}
+_ABORTING = {241, 242, 245, 248, 295, 8114, 8169, 1205, 3960, 596, 3617}
 """Errors that end the batch and its transaction whatever XACT_ABORT is."""
 _LEVELS = {
     "READ UNCOMMITTED": "READ COMMITTED",

@@ -277,9 +277,7 @@ _BY_STATE: dict[str, Callable[[psycopg.Error, Circumstances], Said]] = {
     "22012": _fixed(8134, "Divide by zero error encountered."),
     "22P02": _unreadable,
     "22007": _fixed(241, "Conversion failed when converting date and/or time from character string."),
-    "22008": _fixed(
-        242, "The conversion of a character data type to a date or time resulted in an out-of-range value."
-    ),
+    "22008": _fixed(241, "Conversion failed when converting date and/or time from character string."),
     "22011": _fixed(537, "Invalid length parameter passed to the LEFT or SUBSTRING function."),
     "42P01": _undefined_table,
     "42703": _undefined_column,

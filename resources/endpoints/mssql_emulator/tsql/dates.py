@@ -71,6 +71,8 @@ def _dateadd(call: Call) -> Piece:
         said = f"({moment.sql} + {call.number(1)} * interval '{step}')"
     else:
         said = f"tsql.date_add(CAST({moment.sql} AS timestamp), {call.number(1)}, '{step}', '{moment.type.kind}')"
+    if moment.type.kind in types.LEGACY_TIMES:
+        return cast(Piece(said, types.DATETIME2), moment.type)
     return Piece(in_digits(said, moment.type), moment.type, utc=moment.utc)
 
 
@@ -169,7 +171,7 @@ def _datetrunc(call: Call) -> Piece:
 
 @function("DATEFROMPARTS", least=3)
 def _datefromparts(call: Call) -> Piece:
-    return Piece(f"make_date({', '.join(call.number(place) for place in range(3))})", types.DATE)
+    return Piece(f"tsql.date_from_parts({', '.join(call.number(place) for place in range(3))})", types.DATE)
 
 
 @function("SWITCHOFFSET", least=2)

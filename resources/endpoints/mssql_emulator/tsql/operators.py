@@ -99,7 +99,8 @@ class Operators:
         if operator not in "+-" or one.type is None or other.type is None:
             return None
         if one.type.kind in types.LEGACY_TIMES and other.type.kind in types.NUMBERS:
-            return Piece(f"({one.sql} {operator} {other.sql} * interval '1 day')", one.type)
+            added = f"tsql.add_days({one.sql}, {operator}CAST({other.sql} AS double precision), '{one.type.kind}')"
+            return cast(Piece(added, types.DATETIME2), one.type)
         return None
 
     def same(self, pieces: list[Piece]) -> list[Piece]:

@@ -41,6 +41,8 @@ def _bytes(piece: Piece, type_: SqlType) -> str:
 def _moment(piece: Piece, type_: SqlType) -> str:
     if _is(piece, types.STRINGS):
         return moment_from_text(piece.sql, type_)
+    if type_.kind is Kind.SMALLDATETIME and _is(piece, types.TIMES):
+        return cast(piece, type_).sql
     finer = type_.kind is Kind.TIME and _is(piece, types.TIMES - {Kind.DATE})
     return moment(piece.sql, type_) if finer else piece.sql
 
