@@ -249,9 +249,12 @@ def string_agg(says: Expressions, node: exp.GroupConcat, scope: Scope) -> Piece:
     value, order = node.this, None
     if isinstance(value, exp.Order):
         value, order = value.this, value
-    piece = as_string(says.value(value, scope))
+    if node.args.get("separator") is None:
+        raise SqlError(174, "The STRING_AGG function requires 2 argument(s).", severity=15)
+    given = says.value(value, scope)
+    piece = as_string(given)
     separator = says.value(node.args["separator"], scope)
-    wide = piece.type is None or piece.type.kind in types.UNICODE
+    wide = given.type is None or given.type.kind not in types.STRINGS - types.UNICODE
     bounded = piece.type is not None and piece.type.length is not None
     type_ = SqlType(Kind.NVARCHAR if wide else Kind.VARCHAR, (4000 if wide else 8000) if bounded else None)
     said = f"string_agg(CAST({piece.sql} AS text), {separator.sql}{ordered(says, order, scope)})"

@@ -38,7 +38,12 @@ def collated(name: str) -> None:
 
 def bare_call(node: exp.Anonymous) -> str:
     """Return the name of a function, in capitals."""
-    return str(node.this).removeprefix(CALL).upper()
+    return written_call(node).upper()
+
+
+def written_call(node: exp.Anonymous) -> str:
+    """Return the name of a function as it was written, where sqlglot has none of that name."""
+    return str(node.name).removeprefix(CALL)
 
 
 def temporary(node: Any) -> str:

@@ -143,6 +143,7 @@ def _power(call: Call) -> Piece:
     return Piece(f"CAST({said} AS {types.base(piece.type)})", piece.type)
 
 
-@function("LOG", least=1)
+@function("LOG", least=1, most=2)
 def _log(call: Call) -> Piece:
-    return Piece(f"ln(CAST({call.arg(0).sql} AS double precision))", types.FLOAT)
+    logarithms = [f"ln(CAST({piece.sql} AS double precision))" for piece in call.args()]
+    return Piece(f"({' / '.join(logarithms)})", types.FLOAT)
