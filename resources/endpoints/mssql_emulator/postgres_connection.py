@@ -75,6 +75,8 @@ class PostgresConnection:
         self.settings = Settings()
         self.transactions = 0
         """@@TRANCOUNT."""
+        self.outermost = ""
+        """The name of the transaction, by which it may be rolled back."""
         self.doomed = False
         """The transaction can only be rolled back."""
         self.tries = 0
@@ -148,9 +150,10 @@ class PostgresConnection:
 
     # ------------------------------------------------------------------ transactions
 
-    def begin(self) -> None:
-        """Begin a transaction, or nest one."""
+    def begin(self, name: str = "") -> None:
+        """Begin a transaction, or nest one: of a nested one SQL Server does not keep the name."""
         if self.transactions == 0:
+            self.outermost = name
             self.command(f"BEGIN ISOLATION LEVEL {_LEVELS[self.settings.level]}")
         self.transactions += 1
 
