@@ -107,8 +107,8 @@ BEGIN
     RETURN value;
 END $$;
 
--- LIKE with [ranges], as a regular expression.
-CREATE FUNCTION tsql.like_regex(pattern text, escape text) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+-- LIKE with [ranges], as a regular expression; `padded`: trailing blanks of what is compared may be too many.
+CREATE FUNCTION tsql.like_regex(pattern text, escape text, padded boolean DEFAULT false) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT AS $$
 DECLARE made text := '^'; place int := 1; character text; closing int; inside text;
 BEGIN
     WHILE place <= length(pattern) LOOP
@@ -131,7 +131,7 @@ BEGIN
         END IF;
         place := place + 1;
     END LOOP;
-    RETURN '(?s)' || made || '$';
+    RETURN '(?s)' || made || CASE WHEN padded THEN ' *$' ELSE '$' END;
 END $$;
 
 CREATE FUNCTION tsql.patindex(pattern text, within text) RETURNS int LANGUAGE plpgsql IMMUTABLE STRICT AS $$

@@ -226,7 +226,8 @@ def _to_string(sql: str, source: SqlType, to: SqlType, style: int | None) -> str
     if to.length is None:
         return f"CAST({text} AS bpchar)"
     if source.kind in types.NUMBERS and to.length < _LONGEST.get(source.kind, 40):
-        text = f"tsql.fitting({text}, {to.length})"
+        starred = source.kind in _STARRED and to.kind not in types.UNICODE
+        text = f"tsql.{'starred' if starred else 'fitting'}({text}, {to.length})"
     return f"CAST({held(text, source, to)} AS bpchar)"
 
 
@@ -243,6 +244,8 @@ def held(text: str, source: SqlType, to: SqlType) -> str:
     return f"tsql.{_HELD[to.kind]}({text}, {to.length})"
 
 
+_STARRED = {Kind.TINYINT, Kind.SMALLINT, Kind.INT}
+"""Numbers that a text which is too short for them shows as a star."""
 _LONGEST = {Kind.BIT: 1, Kind.TINYINT: 3, Kind.SMALLINT: 6, Kind.INT: 11, Kind.BIGINT: 20}
 
 
