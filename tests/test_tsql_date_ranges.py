@@ -61,3 +61,31 @@ def test_a_column_of_smalldatetime_keeps_the_nearest_minute(tsql: Client, schema
     tsql.run(f"CREATE TABLE {schema}.t (s SMALLDATETIME); INSERT INTO {schema}.t VALUES ({source})")
     tsql.run(f"INSERT INTO {schema}.t SELECT {source}; UPDATE {schema}.t SET s = {source}")
     assert tsql.rows(f"SELECT s FROM {schema}.t") == [(datetime(2024, 1, 1, 12, 35),)] * 2
+
+
+@pytest.mark.parametrize(("kind", "number"), [("DATETIME", 241), ("SMALLDATETIME", 295)])
+@pytest.mark.parametrize(
+    "text", ["2024-01-02T03:04:05.123456", "2024-01-02 03:04:05.1234", "2024-01-02T03:04:05+01:00"]
+)
+def test_text_of_a_datetime_has_no_finer_fraction_and_no_offset(
+    tsql: Client, schema: str, kind: str, number: int, text: str
+) -> None:
+    tsql.refuses(number, f"SELECT CAST('{text}' AS {kind})")
+    tsql.run(f"CREATE TABLE {schema}.t (d {kind})")
+    tsql.refuses(number, f"INSERT INTO {schema}.t VALUES ('{text}')")
+    assert tsql.value(f"SELECT CAST(CAST('{text}' AS DATETIME2(0)) AS {kind})").replace(second=5) == datetime(
+        2024, 1, 2, 3, 4, 5
+    )
+
+
+def test_dateadd_of_text_is_a_datetime(tsql: Client) -> None:
+    assert tsql.types("SELECT DATEADD(day, 1, '2024-01-01'), DATEADD(day, 1, CAST('2024-01-01' AS DATE))") == [
+        "datetime",
+        "date",
+    ]
+
+
+def test_days_and_a_datetime_are_added_in_any_order_and_two_datetimes_not_at_all(tsql: Client) -> None:
+    assert tsql.value("SELECT 1 + CAST('2024-01-01' AS DATETIME)") == datetime(2024, 1, 2)
+    tsql.refuses(102, "SELECT GETDATE() - GETDATE()")
+    tsql.refuses(402, "SELECT 1 - GETDATE()")

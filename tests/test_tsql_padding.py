@@ -36,3 +36,20 @@ def test_columns_that_are_made_by_the_table_tell_why_they_are_not_written(tsql: 
     tsql.refuses(271, f"UPDATE {t} SET c = 5")
     assert "'id'" in tsql.refuses(8102, f"UPDATE {t} SET id = 5")
     tsql.refuses(544, f"INSERT INTO {t} (id) VALUES (5)")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "value"),
+    [
+        ("'abc', 0, 1, 'X'", None),
+        ("'abc', 4, 1, 'X'", None),
+        ("'abc', 2, -1, 'X'", None),
+        ("'', 1, 0, 'X'", None),
+        ("'abc', 2, 1, NULL", "ac"),
+        ("'abc', 2, 9, 'X'", "aX"),
+    ],
+)
+def test_stuff_outside_of_the_text_is_null_and_stuffing_null_takes_away(
+    tsql: Client, arguments: str, value: str | None
+) -> None:
+    assert tsql.value(f"SELECT STUFF({arguments})") == value

@@ -99,6 +99,8 @@ END $$;
 CREATE FUNCTION tsql.charindex(sought text, within text, start int) RETURNS int LANGUAGE sql IMMUTABLE STRICT AS $$
     SELECT CASE WHEN sought = '' OR strpos(substr(within, greatest(start, 1)), sought) = 0 THEN 0
            ELSE strpos(substr(within, greatest(start, 1)), sought) + greatest(start, 1) - 1 END $$;
+CREATE FUNCTION tsql.stuff(value text, start int, many int, new text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN start BETWEEN 1 AND length(value) AND many >= 0 THEN overlay(value PLACING coalesce(new, '') FROM start FOR many) END $$;
 CREATE FUNCTION tsql.aggregated(value text, size int, wide boolean) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT AS $$
 BEGIN
     IF (CASE WHEN wide THEN tsql.units(value::bpchar) ELSE octet_length(value) END) > size THEN

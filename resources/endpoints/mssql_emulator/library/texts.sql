@@ -83,6 +83,13 @@ BEGIN
 END $$;
 
 -- ------------------------------------------------------------------ dates and times
+CREATE FUNCTION tsql.no_moment(kind text) RETURNS void LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    IF kind = 'smalldatetime' THEN
+        PERFORM tsql.fail(295, 'Conversion failed when converting character string to smalldatetime data type.');
+    END IF;
+    PERFORM tsql.fail(241, 'Conversion failed when converting date and/or time from character string.');
+END $$;
 CREATE FUNCTION tsql.is_day(year int, month int, day int) RETURNS boolean LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT year BETWEEN 1 AND 9999 AND day BETWEEN 1 AND CASE
         WHEN month IN (1, 3, 5, 7, 8, 10, 12) THEN 31 WHEN month IN (4, 6, 9, 11) THEN 30
@@ -102,10 +109,7 @@ BEGIN
     IF said = '' THEN
         RETURN '1900-01-01 00:00:00';
     ELSIF said !~ '\d' OR EXISTS (SELECT FROM regexp_matches(lower(said), '[[:alpha:]]+', 'g') AS r(w) WHERE w[1] <> ALL (months)) THEN
-        IF kind = 'smalldatetime' THEN
-            PERFORM tsql.fail(295, 'Conversion failed when converting character string to smalldatetime data type.');
-        END IF;
-        PERFORM tsql.fail(241, 'Conversion failed when converting date and/or time from character string.');
+        PERFORM tsql.no_moment(kind);
     END IF;
     m := regexp_match(said, '^(\d{4})(\d{2})(\d{2})(?:\s+' || clock || ')?$');
     IF m IS NULL AND style NOT IN (1, 2, 3, 4, 5, 10, 11, 101, 103, 104, 105, 110) THEN
@@ -141,7 +145,9 @@ BEGIN
         IF kind IN ('datetime', 'smalldatetime') THEN
             PERFORM tsql.fail(242, format('The conversion of a varchar data type to a %s data type resulted in an out-of-range value.', kind));
         END IF;
-        PERFORM tsql.fail(241, 'Conversion failed when converting date and/or time from character string.');
+        PERFORM tsql.no_moment(kind);
+    ELSIF kind IN ('datetime', 'smalldatetime') AND m[4] ~ '\.\d{4}|[+-]' THEN  -- they take no finer fraction, and no offset
+        PERFORM tsql.no_moment(kind);
     END IF;
     RETURN m[1] || '-' || lpad(m[2], 2, '0') || '-' || lpad(m[3], 2, '0') || ' ' || coalesce(m[4], '00:00:00');
 END $$;
