@@ -13,7 +13,7 @@ ERRORS = [
     ("INSERT INTO {s}.nope VALUES (1)", 208, "Invalid object name '{s}.nope'."),
     ("SELECT nope FROM {s}.t", 207, "Invalid column name 'nope'."),
     ("INSERT INTO {s}.t (nope) VALUES (1)", 207, "Invalid column name 'nope'."),
-    ("SELECT x.id FROM {s}.t", 4104, 'The multi-part identifier "x" could not be bound.'),
+    ("SELECT x.id FROM {s}.t", 4104, 'The multi-part identifier "x.id" could not be bound.'),
     ("SELECT id FROM {s}.t AS a, {s}.t AS b", 209, "Ambiguous column name 'id'."),
     (
         "INSERT INTO {s}.t (id) VALUES (1)",

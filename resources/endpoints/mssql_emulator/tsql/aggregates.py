@@ -177,9 +177,9 @@ def _key(says: Expressions, node: Any, scope: Scope, outputs: Sequence[Piece], *
         piece = Piece(node.name, meant.type if meant else None)
         simple = False
     else:
-        piece = says.value(node, scope)
         alias = isinstance(node, exp.Column) and not node.table
         meant = next((output for output in outputs if alias and output.name == node.name), None)
+        piece = says.value(node, scope) if meant is None else Piece(quote(node.name), meant.type)
         simple = meant is None or not meant.sql.endswith(f" AS {quote(meant.name)}")
     type_ = meant.type if meant is not None else piece.type
     if type_ is None or type_.kind is not Kind.UNIQUEIDENTIFIER:

@@ -17,7 +17,7 @@ from resources.endpoints.mssql_emulator.engine import SqlError
 from resources.endpoints.mssql_emulator.tsql import types
 from resources.endpoints.mssql_emulator.tsql.derived import repeated
 from resources.endpoints.mssql_emulator.tsql.dml import OPERATORS, Change, Insert, Merge, Output
-from resources.endpoints.mssql_emulator.tsql.nodes import parts, temporary
+from resources.endpoints.mssql_emulator.tsql.nodes import own_column, parts, temporary
 from resources.endpoints.mssql_emulator.tsql.query import Queries
 from resources.endpoints.mssql_emulator.tsql.scope import Piece, Scope, Table, quote, text
 from resources.endpoints.mssql_emulator.tsql.statements import Said
@@ -203,7 +203,7 @@ class Manipulation(Queries):
             raise refused(f"DELETE FROM {name}, whose query is not of one table")
         table = self.table((base.text("catalog"), base.text("db"), temporary(base.this)))
         chosen = select.copy()
-        row = exp.column("ctid", base.alias or temporary(base.this), quoted=True)
+        row = own_column("ctid", base.alias or temporary(base.this))
         chosen.append("expressions", exp.alias_(row, _ROW, quoted=True))
         said, columns = self.query(chosen, Scope())
         scope.relations[name] = {piece.name: piece.type for piece in columns or ()}

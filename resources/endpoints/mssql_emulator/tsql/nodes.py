@@ -46,6 +46,21 @@ def written_call(node: exp.Anonymous) -> str:
     return str(node.name).removeprefix(CALL)
 
 
+def own_column(name: str, relation: str) -> exp.Column:
+    """Return a column that is this endpoint's own and that no statement can name."""
+    column = exp.column(name, relation, quoted=True)
+    column.meta[_OWN] = True
+    return column
+
+
+def is_own(column: exp.Column) -> bool:
+    """Tell whether a column is this endpoint's own."""
+    return _OWN in column.meta
+
+
+_OWN = "own"
+
+
 def temporary(node: Any) -> str:
     """Return a table's name as it was written, the `#` of a temporary one included."""
     if node is None:

@@ -176,6 +176,8 @@ class Relations(Expressions):
             return Table(
                 system, own.upper() if system == "INFORMATION_SCHEMA" else own.lower() if system == "sys" else own
             )
+        if schema == "tsql" or schema.startswith("pg_"):
+            raise SqlError(208, f"Invalid object name '{schema}.{own}'.")
         return Table(schema or "dbo", own)
 
     def columns_of(self, table: Table) -> dict[str, SqlType | None]:
