@@ -361,3 +361,17 @@ def test_merge_reads_what_with_defines_and_puts_its_output_into_a_table(tsql: Cl
     assert tsql.counts == [2]
     assert tsql.rows("SELECT * FROM #seen ORDER BY id") == [("UPDATE", 1, 10), ("INSERT", 9, None)]
     assert tsql.rows(f"SELECT id, n FROM {t} WHERE id IN (1, 9) ORDER BY id") == [(1, 5), (9, 9)]
+
+
+def test_a_table_that_is_changed_may_be_joined_with_what_with_defines(tsql: Client, t: str) -> None:
+    tsql.run(f"WITH s AS (SELECT 2 AS id) UPDATE {t} SET n = -2 FROM {t} JOIN s ON s.id = {t}.id")
+    assert tsql.counts == [1]
+    tsql.run(f"WITH t AS (SELECT 3 AS id) DELETE x FROM {t} AS x JOIN t ON t.id = x.id")
+    assert everything(tsql, t) == [(1, "a", 10), (2, "b", -2)]
+
+
+def test_output_knows_its_rows_in_any_case_and_no_others(tsql: Client, t: str) -> None:
+    assert tsql.rows(f"UPDATE {t} SET n = 5 OUTPUT INSERTED.n, Deleted.n WHERE id = 1") == [(5, 10)]
+    joined = f"FROM {t} AS x JOIN (SELECT 2 AS id) AS s ON s.id = x.id"
+    assert tsql.rows(f"DELETE x OUTPUT DELETED.* {joined}") == [(2, "b", 20)]
+    assert "s.id" in tsql.refuses(102, f"DELETE x OUTPUT s.id {joined}")

@@ -16,7 +16,7 @@ from sqlglot import exp
 from resources.endpoints.mssql_emulator.engine import SqlError
 from resources.endpoints.mssql_emulator.tsql import types
 from resources.endpoints.mssql_emulator.tsql.derived import repeated
-from resources.endpoints.mssql_emulator.tsql.dml import OPERATORS, Change, Insert, Merge, Output
+from resources.endpoints.mssql_emulator.tsql.dml import CHANGED, OPERATORS, Change, Insert, Merge, Output
 from resources.endpoints.mssql_emulator.tsql.nodes import own_column, parts, temporary
 from resources.endpoints.mssql_emulator.tsql.query import Queries
 from resources.endpoints.mssql_emulator.tsql.scope import Piece, Scope, Table, quote, text
@@ -117,6 +117,7 @@ class Manipulation(Queries):
 
     def _chosen(self, node: Change, table: Table, target: exp.Table, with_: str, scope: Scope) -> Said:
         """Change the rows that a subquery with the joins, or with TOP, chooses."""
+        _of_changed_rows(node.output)
         source = node.source
         if source is None:
             source = exp.Select(expressions=[exp.Star()], from_=exp.From(this=target))
@@ -182,8 +183,9 @@ class Manipulation(Queries):
             if len(name) == 1 and item.alias == name[0]:
                 return node, item
         wanted = self.table(name)
+        defined = {cte.alias for cte in node.with_.expressions} if node.with_ is not None else set()
         for item in tables:
-            known = not isinstance(item.this, exp.Anonymous) and (node.with_ is None or item.text("db"))
+            known = not isinstance(item.this, exp.Anonymous) and (item.text("db") or item.name not in defined)
             if known and self.table((item.text("catalog"), item.text("db"), temporary(item.this))) == wanted:
                 return node, item
         source = node.source.copy()  # it takes part all the same, beside whatever FROM names
@@ -312,6 +314,14 @@ def _written(names: Sequence[str], columns: Mapping[str, Any]) -> None:
             f"The column name '{twice}' is specified more than once in the SET clause or column list of an INSERT. A "
             "column cannot be assigned more than one value in the same clause.",
         )
+
+
+def _of_changed_rows(output: Output | None) -> None:
+    """Refuse OUTPUT of what a changed row was joined with."""
+    for item in output.columns if output is not None else ():
+        for column in item.find_all(exp.Column):
+            if column.table not in CHANGED:
+                raise refused(f"OUTPUT {column.sql('tsql')}, which is not of the rows that change")
 
 
 def _bare(node: Any) -> Any:
