@@ -43,6 +43,18 @@ def test_identity_insert_writes_the_identity_and_moves_it_on(tsql: Client, schem
     assert everything(tsql, f"{schema}.x") == [(10, 1), (11, 2)]
 
 
+def test_identity_insert_asks_for_the_identity_by_name_and_is_of_one_table(tsql: Client, schema: str) -> None:
+    x, y = f"{schema}.x", f"{schema}.y"
+    tsql.run(f"CREATE TABLE {x} (id INT IDENTITY, a INT); CREATE TABLE {y} (id INT IDENTITY, a INT)")
+    tsql.run(f"SET IDENTITY_INSERT {x} ON; SET IDENTITY_INSERT {y} OFF")
+    tsql.refuses(545, f"INSERT INTO {x} (a) VALUES (1)")
+    tsql.refuses(545, f"INSERT INTO {x} DEFAULT VALUES")
+    tsql.refuses(8101, f"INSERT INTO {x} VALUES (1, 1)")
+    assert f"{x}'" in tsql.refuses(8107, f"SET IDENTITY_INSERT {y} ON")
+    tsql.run(f"DROP TABLE {x}; SET IDENTITY_INSERT {y} ON; INSERT INTO {y} (id, a) VALUES (7, 1)")
+    assert everything(tsql, y) == [(7, 1)]
+
+
 def test_a_fraction_is_cut_where_a_whole_number_is_stored(tsql: Client, t: str) -> None:
     tsql.run(f"UPDATE {t} SET n = 1.9 WHERE id = 1; UPDATE {t} SET n = CAST(-1.9 AS FLOAT) WHERE id = 2")
     assert tsql.rows(f"SELECT n FROM {t} WHERE id < 3 ORDER BY id") == [(1,), (-1,)]

@@ -42,7 +42,7 @@ class Manipulation(Queries):
         self.hints(table, node.hints, writes=True)
         scope = Scope()
         with_ = self.with_clause(exp.Select(with_=node.with_), scope) if node.with_ is not None else ""
-        overriding = " OVERRIDING SYSTEM VALUE" if self.identity_insert == table else ""
+        overriding = self._overriding(node, table)
         names = node.columns or self._insertable(table)
         if node.query is None and not node.rows:
             body = " DEFAULT VALUES"
@@ -53,6 +53,25 @@ class Manipulation(Queries):
         if overriding:
             said.after.append(f"SELECT tsql.reseed('{table.schema}', {text(table.name)})")
         return said
+
+    def _overriding(self, node: Insert, table: Table) -> str:
+        """What lets the identity be written, while SET IDENTITY_INSERT is ON. Raises SqlError 545, 8101."""
+        if self.identity_insert != table:
+            return ""
+        if not node.columns and (node.rows or node.query is not None):
+            raise SqlError(
+                8101,
+                f"An explicit value for the identity column in table '{table.name}' can only be specified when a "
+                "column list is used and IDENTITY_INSERT is ON.",
+            )
+        if not any(column.identity and column.name in node.columns for column in self.catalog.columns(table) or ()):
+            raise SqlError(
+                545,
+                f"Explicit value must be specified for identity column in table '{table.name}' either when "
+                "IDENTITY_INSERT is set to ON or when a replication user is inserting into a NOT FOR REPLICATION "
+                "identity column.",
+            )
+        return " OVERRIDING SYSTEM VALUE"
 
     def _inserted(self, node: Insert, names: Sequence[str], columns: Mapping[str, Any], scope: Scope) -> str:
         if node.query is not None:
