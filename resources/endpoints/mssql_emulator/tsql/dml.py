@@ -1,7 +1,7 @@
 """INSERT, UPDATE, DELETE and MERGE: read from their tokens.
 
-Here lives the grammar of statements that write, as values; `dml_sql` says them in PostgreSQL's SQL. It may import
-`syntax`, `tokens` and sqlglot's nodes.
+Here lives the grammar of statements that write, as values; `dml_sql` and `merge_sql` say them in PostgreSQL's SQL. It
+may import `syntax`, `tokens` and sqlglot's nodes.
 """
 
 from collections.abc import Sequence
