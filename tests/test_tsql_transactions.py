@@ -19,6 +19,9 @@ def test_a_transaction_is_rolled_back_by_the_name_of_the_outermost_one_alone(tsq
     tsql.run("BEGIN TRAN")
     tsql.refuses(6401, "ROLLBACK TRAN a")
     tsql.run("ROLLBACK")
+    tsql.run(f"BEGIN TRAN a; SAVE TRAN a; DELETE FROM {t}; ROLLBACK TRAN a")
+    assert tsql.rows(f"SELECT @@TRANCOUNT, COUNT(*) FROM {t}") == [(1, 3)]
+    tsql.run("ROLLBACK")
 
 
 def test_a_transaction_that_is_doomed_ends_with_the_batch_that_ends_in_an_error(tsql: Client, t: str) -> None:

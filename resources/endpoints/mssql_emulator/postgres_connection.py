@@ -183,6 +183,8 @@ class PostgresConnection:
         if self.transactions == 0:
             raise SqlError(628, "Cannot issue SAVE TRANSACTION when there is no active transaction.")
         self.command(f"SAVEPOINT {plain(quote(f's:{name}'))}")
+        if name == self.outermost:  # the savepoint is nearer
+            self.outermost = ""
 
     def rollback_to(self, name: str) -> None:
         """Roll back to a savepoint. Raises SqlError 6401."""
