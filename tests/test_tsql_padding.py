@@ -1,4 +1,4 @@
-"""What strings that are padded, cut or too short for a number are compared and shown as."""
+"""What strings that are padded, cut or too short for a number are compared and shown as, and values at their edges."""
 
 import pytest
 from tsql_local import Client
@@ -53,3 +53,8 @@ def test_stuff_outside_of_the_text_is_null_and_stuffing_null_takes_away(
     tsql: Client, arguments: str, value: str | None
 ) -> None:
     assert tsql.value(f"SELECT STUFF({arguments})") == value
+
+
+def test_coalesce_of_nothing_but_null_is_refused(tsql: Client) -> None:
+    tsql.refuses(4127, "SELECT COALESCE(NULL, NULL)")
+    assert tsql.value("SELECT COALESCE(NULL, CAST(NULL AS INT))") is None

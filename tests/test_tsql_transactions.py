@@ -39,6 +39,8 @@ def test_a_transaction_that_is_doomed_ends_with_the_batch_that_ends_in_an_error(
         ("SELECT nothing FROM {t}", 207),
         ("SELECT x.id FROM {t}", 4104),
         ("SELECT FOO(1)", 195),
+        ("INSERT INTO {t} VALUES (1, 2)", 213),
+        ("INSERT INTO {t} (id) SELECT 0x01", 206),
         ("SELECT FORMAT(1, 'x')", 102),
         ("DECLARE @n INT = (SELECT CAST('+' AS INT))", 102),
     ],
