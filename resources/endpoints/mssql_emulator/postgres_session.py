@@ -11,6 +11,8 @@ What differs from SQL Server, besides what is refused:
   Latin1_General_100_BIN2_UTF8; only the catalog views may be asked in any case.
 - Text that is too long for a varchar or nvarchar is refused (8152, or 2628 from a bulk load) even where only blanks
   would be lost; nvarchar ends inside no pair of surrogates; text cannot hold the character NUL; names end at 63 bytes.
+- A batch that is called and leaves another @@TRANCOUNT than it found raises no error 266.
+- OUTPUT takes a column without INSERTED or DELETED before it for the row that is written.
 - SCOPE_IDENTITY() and @@IDENTITY are the session's last identity, whichever batch it came from.
 - Binaries that differ in zero bytes at their end alone are two values, which SQL Server takes for one.
 - The offset of a datetimeoffset is not kept, so what depends on it is refused unless it is known to be zero; datetime
