@@ -13,7 +13,7 @@ ERRORS = [
     ("INSERT INTO {s}.nope VALUES (1)", 208, "Invalid object name '{s}.nope'."),
     ("SELECT nope FROM {s}.t", 207, "Invalid column name 'nope'."),
     ("INSERT INTO {s}.t (nope) VALUES (1)", 207, "Invalid column name 'nope'."),
-    ("SELECT x.id FROM {s}.t", 4104, 'The multi-part identifier "x" could not be bound.'),
+    ("SELECT x.id FROM {s}.t", 4104, 'The multi-part identifier "x.id" could not be bound.'),
     ("SELECT id FROM {s}.t AS a, {s}.t AS b", 209, "Ambiguous column name 'id'."),
     (
         "INSERT INTO {s}.t (id) VALUES (1)",
@@ -77,7 +77,7 @@ ERRORS = [
         "Conversion failed when converting from a character string to uniqueidentifier.",
     ),
     ("SELECT CAST('now' AS DATE)", 241, "Conversion failed when converting date and/or time from character string."),
-    ("SELECT CAST('2026-02-30' AS DATE)", 242, "out-of-range"),
+    ("SELECT CAST('2026-02-30' AS DATE)", 241, "date and/or time"),
     ("SELECT (SELECT id FROM {s}.t)", 512, "Subquery returned more than 1 value."),
     ("SELECT id, COUNT(*) FROM {s}.t", 8120, "GROUP BY"),
     ("SELECT id FROM {s}.t ORDER BY 2", 108, "position number 2 is out of range"),

@@ -137,8 +137,10 @@ def test_application_locks_answer_and_exclude(tsql: Client, mssql_engine: Postgr
         other.session.close()
 
 
-def test_unknown_procedures_are_not_found(tsql: Client) -> None:
+def test_unknown_procedures_are_not_found_and_those_of_sql_server_refused(tsql: Client) -> None:
     tsql.refuses(2812, "EXEC dbo.load_everything 1")
+    assert "sp_who" in tsql.refuses(102, "EXEC sp_who")
+    assert "xp_cmdshell" in tsql.refuses(102, "EXEC master..xp_cmdshell 'x'")
 
 
 def test_suggested_types_of_parameters(tsql: Client, schema: str) -> None:

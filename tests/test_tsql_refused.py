@@ -12,7 +12,6 @@ REFUSED = [
     ("SELECT 'a' || 'b'", "||"),
     ("SELECT n FROM t ORDER BY n NULLS FIRST", "NULLS FIRST"),
     ("SELECT FORMAT(n, 'x') FROM t", "FORMAT"),
-    ("SELECT dbo.f(n) FROM t", "DBO.F"),
     ("SELECT CHECKSUM(n) FROM t", "CHECKSUM"),
     ("SELECT * FROM t PIVOT (SUM(n) FOR s IN ([x])) AS p", "PIVOT"),
     ("SELECT * FROM t TABLESAMPLE (10 PERCENT)", "TABLESAMPLE"),

@@ -43,6 +43,18 @@ def test_identity_insert_writes_the_identity_and_moves_it_on(tsql: Client, schem
     assert everything(tsql, f"{schema}.x") == [(10, 1), (11, 2)]
 
 
+def test_identity_insert_asks_for_the_identity_by_name_and_is_of_one_table(tsql: Client, schema: str) -> None:
+    x, y = f"{schema}.x", f"{schema}.y"
+    tsql.run(f"CREATE TABLE {x} (id INT IDENTITY, a INT); CREATE TABLE {y} (id INT IDENTITY, a INT)")
+    tsql.run(f"SET IDENTITY_INSERT {x} ON; SET IDENTITY_INSERT {y} OFF")
+    tsql.refuses(545, f"INSERT INTO {x} (a) VALUES (1)")
+    tsql.refuses(545, f"INSERT INTO {x} DEFAULT VALUES")
+    tsql.refuses(8101, f"INSERT INTO {x} VALUES (1, 1)")
+    assert f"{x}'" in tsql.refuses(8107, f"SET IDENTITY_INSERT {y} ON")
+    tsql.run(f"DROP TABLE {x}; SET IDENTITY_INSERT {y} ON; INSERT INTO {y} (id, a) VALUES (7, 1)")
+    assert everything(tsql, y) == [(7, 1)]
+
+
 def test_a_fraction_is_cut_where_a_whole_number_is_stored(tsql: Client, t: str) -> None:
     tsql.run(f"UPDATE {t} SET n = 1.9 WHERE id = 1; UPDATE {t} SET n = CAST(-1.9 AS FLOAT) WHERE id = 2")
     assert tsql.rows(f"SELECT n FROM {t} WHERE id < 3 ORDER BY id") == [(1,), (-1,)]
@@ -361,3 +373,17 @@ def test_merge_reads_what_with_defines_and_puts_its_output_into_a_table(tsql: Cl
     assert tsql.counts == [2]
     assert tsql.rows("SELECT * FROM #seen ORDER BY id") == [("UPDATE", 1, 10), ("INSERT", 9, None)]
     assert tsql.rows(f"SELECT id, n FROM {t} WHERE id IN (1, 9) ORDER BY id") == [(1, 5), (9, 9)]
+
+
+def test_a_table_that_is_changed_may_be_joined_with_what_with_defines(tsql: Client, t: str) -> None:
+    tsql.run(f"WITH s AS (SELECT 2 AS id) UPDATE {t} SET n = -2 FROM {t} JOIN s ON s.id = {t}.id")
+    assert tsql.counts == [1]
+    tsql.run(f"WITH t AS (SELECT 3 AS id) DELETE x FROM {t} AS x JOIN t ON t.id = x.id")
+    assert everything(tsql, t) == [(1, "a", 10), (2, "b", -2)]
+
+
+def test_output_knows_its_rows_in_any_case_and_no_others(tsql: Client, t: str) -> None:
+    assert tsql.rows(f"UPDATE {t} SET n = 5 OUTPUT INSERTED.n, Deleted.n WHERE id = 1") == [(5, 10)]
+    joined = f"FROM {t} AS x JOIN (SELECT 2 AS id) AS s ON s.id = x.id"
+    assert tsql.rows(f"DELETE x OUTPUT DELETED.* {joined}") == [(2, "b", 20)]
+    assert "s.id" in tsql.refuses(102, f"DELETE x OUTPUT s.id {joined}")

@@ -207,6 +207,8 @@ class SqlError(Exception):
         self.severity = severity
         self.state = state
         self.line = line
+        self.below = False
+        """It ended a batch: one that was called may have ended by it."""
 
 
 class Session(Protocol):

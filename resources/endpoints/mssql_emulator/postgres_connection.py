@@ -22,7 +22,7 @@ from resources.endpoints.mssql_emulator.tsql.scope import Table, quote
 Values = dict[str, str | None]
 """Placeholders and their values in PostgreSQL's text form."""
 
-_ABORTING = {241, 242, 245, 248, 8114, 8169, 1205, 3960, 596, 3617}
+_ABORTING = {241, 242, 245, 248, 295, 8114, 8169, 1205, 3960, 596, 3617}
 """Errors that end the batch and its transaction whatever XACT_ABORT is."""
 _LEVELS = {
     "READ UNCOMMITTED": "READ COMMITTED",
@@ -75,6 +75,8 @@ class PostgresConnection:
         self.settings = Settings()
         self.transactions = 0
         """@@TRANCOUNT."""
+        self.outermost = ""
+        """The name of the transaction, by which it may be rolled back."""
         self.doomed = False
         """The transaction can only be rolled back."""
         self.tries = 0
@@ -148,9 +150,10 @@ class PostgresConnection:
 
     # ------------------------------------------------------------------ transactions
 
-    def begin(self) -> None:
-        """Begin a transaction, or nest one."""
+    def begin(self, name: str = "") -> None:
+        """Begin a transaction, or nest one: of a nested one SQL Server does not keep the name."""
         if self.transactions == 0:
+            self.outermost = name
             self.command(f"BEGIN ISOLATION LEVEL {_LEVELS[self.settings.level]}")
         self.transactions += 1
 
@@ -180,6 +183,8 @@ class PostgresConnection:
         if self.transactions == 0:
             raise SqlError(628, "Cannot issue SAVE TRANSACTION when there is no active transaction.")
         self.command(f"SAVEPOINT {plain(quote(f's:{name}'))}")
+        if name == self.outermost:  # the savepoint is nearer
+            self.outermost = ""
 
     def rollback_to(self, name: str) -> None:
         """Roll back to a savepoint. Raises SqlError 6401."""

@@ -182,6 +182,19 @@ def _ambiguous(error: psycopg.Error, _: Circumstances) -> Said:
     return 209, f"Ambiguous column name '{found.group(1) if found else ''}'."
 
 
+def _generated(error: psycopg.Error, _: Circumstances) -> Said:
+    said, why = error.diag.message_primary or "", error.diag.message_detail or ""
+    name = (re.findall(r'"(.*?)"', said) or [""])[0]
+    if "generated column" in why:
+        return 271, (
+            f'The column "{name}" cannot be modified because it is either a computed column or is the result of a '
+            "UNION operator."
+        )
+    if "updated" in said:
+        return 8102, f"Cannot update identity column '{name}'."
+    return 544, "Cannot insert explicit value for identity column in table when IDENTITY_INSERT is set to OFF."
+
+
 def _there(error: psycopg.Error, _: Circumstances) -> Said:
     found = re.search(r'"(.*?)"', error.diag.message_primary or "")
     return 2714, f"There is already an object named '{shown(found.group(1)) if found else ''}' in the database."
@@ -277,9 +290,7 @@ _BY_STATE: dict[str, Callable[[psycopg.Error, Circumstances], Said]] = {
     "22012": _fixed(8134, "Divide by zero error encountered."),
     "22P02": _unreadable,
     "22007": _fixed(241, "Conversion failed when converting date and/or time from character string."),
-    "22008": _fixed(
-        242, "The conversion of a character data type to a date or time resulted in an out-of-range value."
-    ),
+    "22008": _fixed(241, "Conversion failed when converting date and/or time from character string."),
     "22011": _fixed(537, "Invalid length parameter passed to the LEFT or SUBSTRING function."),
     "42P01": _undefined_table,
     "42703": _undefined_column,
@@ -300,9 +311,7 @@ _BY_STATE: dict[str, Callable[[psycopg.Error, Circumstances], Said]] = {
     "42725": _with_cause(402, "The data types are incompatible in an operator or function."),
     "42846": _with_cause(529, "Explicit conversion is not allowed."),
     "42601": _with_cause(102, "Incorrect syntax."),
-    "428C9": _fixed(
-        544, "Cannot insert explicit value for identity column in table when IDENTITY_INSERT is set to OFF."
-    ),
+    "428C9": _generated,
     "3F000": _schema,
     "2BP01": _needed,
     "40P01": _deadlock,

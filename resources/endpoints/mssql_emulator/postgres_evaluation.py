@@ -106,6 +106,7 @@ class PostgresEvaluation(PostgresStatements):
             raise SqlError(137, f'Must declare the scalar variable "{name}".', severity=15, line=line)
         type_, _ = frame.variables[name]
         frame.variables[name] = (type_, self.evaluate(statement.value, frame, line, type_))
+        self.rowcount = 1
 
     def holds(self, node: Any, frame: Frame, line: int) -> bool:
         """Tell whether a condition holds. Raises SqlError."""

@@ -51,11 +51,19 @@ def _identity_insert(session: PostgresConnection, value: str) -> None:
             raise SqlError(
                 8106, f"Table '{table.name}' does not have the identity property. Cannot perform SET operation."
             )
+        held = session.settings.identity_insert
+        if held is not None and held != table and session.catalog.columns(held) is not None:
+            raise SqlError(
+                8107,
+                f"IDENTITY_INSERT is already ON for table '{session.database}.{held.schema}.{held.name}'. Cannot "
+                f"perform SET operation for table '{table.name}'.",
+            )
     session.settings.identity_insert = table
 
 
-def _no_identity_insert(session: PostgresConnection, _: str) -> None:
-    session.settings.identity_insert = None
+def _no_identity_insert(session: PostgresConnection, value: str) -> None:
+    if session.settings.identity_insert == Manipulation(session.catalog, {}).table(tuple(value.split("\0"))):
+        session.settings.identity_insert = None
 
 
 def _level(session: PostgresConnection, level: str) -> None:

@@ -1,7 +1,8 @@
 """The system procedures that this endpoint knows, and what concerns the whole database.
 
 Here lives one function for each; the interpreter lives in `postgres_session`, which this module knows by its methods.
-It may import `engine` and `tsql`. A procedure that is not in the table is refused (2812).
+It may import `engine` and `tsql`. A procedure that is not in the table is refused: with error 102 if its name is like
+those of SQL Server's own, and else it is not found (2812).
 """
 
 from collections.abc import Callable, Iterator
@@ -62,11 +63,13 @@ def _procedure(name: str) -> Callable[[Procedure], Procedure]:
 
 
 def execute(session: "PostgresSession", call: program.Execute, frame: "Frame") -> Iterator[Outcome]:
-    """Run a procedure. Raises SqlError 2812 for one that is not known."""
+    """Run a procedure. Raises SqlError 102, 2812 for one that is not known."""
     schema = call.procedure[-2] if len(call.procedure) > 1 else ""
     run = _PROCEDURES.get(call.procedure[-1].lower())
     if run is None and call.procedure[-1].lower().startswith("sp_cdc_"):
         raise refused(f"{call.procedure[-1]} (change data capture; change tracking is there)", call.line)
+    if run is None and call.procedure[-1].lower().startswith(("sp_", "xp_")):
+        raise refused(f"procedure {call.procedure[-1]}", call.line)
     if run is None or schema.lower() not in ("", "sys", "dbo"):
         raise SqlError(2812, f"Could not find stored procedure '{'.'.join(call.procedure)}'.", line=call.line)
     if call.result and call.result not in frame.variables:

@@ -11,21 +11,24 @@ What differs from SQL Server, besides what is refused:
   Latin1_General_100_BIN2_UTF8; only the catalog views may be asked in any case.
 - Text that is too long for a varchar or nvarchar is refused (8152, or 2628 from a bulk load) even where only blanks
   would be lost; nvarchar ends inside no pair of surrogates; text cannot hold the character NUL; names end at 63 bytes.
+- A batch that is called and leaves another @@TRANCOUNT than it found raises no error 266.
+- OUTPUT takes a column without INSERTED or DELETED before it for the row that is written.
+- SCOPE_IDENTITY() and @@IDENTITY are the session's last identity, whichever batch it came from.
+- Binaries that differ in zero bytes at their end alone are two values, which SQL Server takes for one.
 - The offset of a datetimeoffset is not kept, so what depends on it is refused unless it is known to be zero; datetime
   keeps whole milliseconds.
 - UPDATE and DELETE with joins or TOP skip a row that another transaction changes at the same moment.
-- An UPDATE that passes values of a unique key from row to row may end in error 2627: PostgreSQL looks for duplicates
-  row by row.
-- GROUP BY a primary key lets the table's other columns be selected, which SQL Server refuses.
+- An UPDATE that passes values from row to row may end in error 2627 or 2601 where the column is of a unique index, or
+  of a key in a table that a foreign key refers to; in such a table GROUP BY the primary key lets the other columns be
+  selected, which SQL Server refuses.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
-from sqlglot import exp
-
 from resources.endpoints.mssql_emulator import postgres_options as options
 from resources.endpoints.mssql_emulator import postgres_procedures as procedures
+from resources.endpoints.mssql_emulator import postgres_raising as raising
 from resources.endpoints.mssql_emulator.engine import (
     Affected,
     Message,
@@ -42,7 +45,6 @@ from resources.endpoints.mssql_emulator.tsql import ddl_nodes, program, types
 from resources.endpoints.mssql_emulator.tsql.ddl_sql import Definitions
 from resources.endpoints.mssql_emulator.tsql.scope import Table
 from resources.endpoints.mssql_emulator.tsql.statements import Said
-from resources.endpoints.mssql_emulator.tsql.tokens import refused
 
 _NESTING = 32
 _KNOWN = 200
@@ -51,6 +53,12 @@ _KNOWN = 200
 
 _AROUND = (program.Block, program.If, program.While, program.Try, program.Declare)
 """Statements that leave @@ERROR as those in them did."""
+
+
+_UNCOUNTED = (
+    *(program.Definition, program.Print, program.RaiseError, program.SetOption, program.Transaction, program.Use),
+)
+"""Statements that leave no @@ROWCOUNT."""
 
 
 class _JumpError(Exception):
@@ -82,7 +90,12 @@ class PostgresSession(PostgresEvaluation):
         for place, parameter in enumerate(parameters, 1):
             name = (parameter.name or f"@P{place}").lower()
             frame.variables[name] = (parameter.type, text_of(parameter.value, parameter.type))
-        yield from self.run_text(text, frame)
+        try:
+            yield from self.run_text(text, frame)
+        except SqlError:
+            if self.doomed:
+                self._drop_transaction()
+            raise
         if self.doomed:
             self._drop_transaction()
             raise SqlError(
@@ -106,6 +119,9 @@ class PostgresSession(PostgresEvaluation):
             yield from self._block(block, frame)
         except _JumpError:  # RETURN
             pass
+        except SqlError as error:
+            error.below = True
+            raise
         finally:
             if frame.depth and frame.temporary and self._usable():
                 self._drop_temporary(frame)
@@ -130,9 +146,13 @@ class PostgresSession(PostgresEvaluation):
             yield from self._RUNNERS[type(statement)](self, statement, frame) or ()
         except SqlError as error:
             self.error = error.number
+            if isinstance(statement, program.Writing):
+                self.rowcount = 0
             raise
         if not isinstance(statement, _AROUND):
             self.error = 0
+        if isinstance(statement, _UNCOUNTED):
+            self.rowcount = 0
 
     def _declare(self, statement: program.Declare, frame: Frame) -> None:
         frame.variables[statement.name] = (statement.type, None)
@@ -141,7 +161,7 @@ class PostgresSession(PostgresEvaluation):
 
     def _if(self, statement: program.If, frame: Frame) -> Iterator[Outcome]:
         holds = self.holds(statement.condition, frame, statement.line)
-        self.error = 0
+        self.error = self.rowcount = 0
         if holds:
             yield from self._statement(statement.then, frame)
         elif statement.otherwise is not None:
@@ -220,7 +240,7 @@ class PostgresSession(PostgresEvaluation):
         try:
             yield from self._block(statement.body, frame)
         except SqlError as error:
-            if error.number in (3617, 596) or error.severity >= 20:
+            if not raising.caught(error):
                 raise
             caught = error
         finally:
@@ -233,48 +253,15 @@ class PostgresSession(PostgresEvaluation):
         finally:
             frame.errors.pop()
 
-    def _throw(self, statement: program.Throw, frame: Frame) -> None:
-        line = statement.line
-        if statement.arguments:
-            wanted = (types.INT, types.NVARCHAR_MAX, types.INT)
-            given = zip(statement.arguments, wanted, strict=True)
-            number, message, state = (self.evaluate(node, frame, line, type_) for node, type_ in given)
-            error = SqlError(int(number or 0), message or "", state=int(state or 1), line=line)
-            if error.number < 50000:
-                raise SqlError(35100, f"Error number {error.number} in the THROW statement is outside the valid range.")
-        elif frame.errors:
-            error = frame.errors[-1]
-        else:
-            raise SqlError(
-                10704, "To rethrow an error, a THROW statement must be used inside a CATCH block.", line=line
-            )
-        self.thrown()
-        raise error
-
-    def _raiserror(self, statement: program.RaiseError, frame: Frame) -> Iterator[Outcome]:
-        line = statement.line
-        message_node, severity_node, state_node, *rest = statement.arguments
-        if isinstance(message_node, exp.Literal) and not message_node.is_string:
-            raise refused("RAISERROR with the number of a message", line)
-        message = self.evaluate(message_node, frame, line, types.NVARCHAR_MAX) or ""
-        severity = int(self.evaluate(severity_node, frame, line, types.INT) or 0)
-        state = int(self.evaluate(state_node, frame, line, types.INT) or 1)
-        given = [self.evaluate(node, frame, line, types.NVARCHAR_MAX) for node in rest]
-        text = _formatted(message, given, line)
-        if severity <= 10:
-            yield Message(50000, text, severity)
-            return
-        raise SqlError(50000, text, severity=severity, state=state, line=line)
-
     def _transaction(self, statement: program.Transaction, _: Frame) -> Iterator[Outcome]:
         match statement.verb:
             case "BEGIN":
-                self.begin()
+                self.begin(statement.name)
             case "COMMIT":
                 self.commit()
             case "SAVE":
                 self.save(statement.name)
-            case _ if statement.name:
+            case _ if statement.name not in ("", self.outermost):
                 self.rollback_to(statement.name)
             case _:
                 self.rollback()
@@ -301,8 +288,8 @@ class PostgresSession(PostgresEvaluation):
         program.While: _while,
         program.Jump: _jump,
         program.Try: _try,
-        program.Throw: _throw,
-        program.RaiseError: _raiserror,
+        program.Throw: raising.throw,
+        program.RaiseError: raising.raiserror,
         program.Print: _print,
         program.Transaction: _transaction,
         program.SetOption: _set,
@@ -310,18 +297,3 @@ class PostgresSession(PostgresEvaluation):
         program.Execute: _execute,
         program.Use: _use,
     }
-
-
-def _formatted(message: str, given: Sequence[str | None], line: int) -> str:
-    """Fill in %s and %d; other formats are refused."""
-    made, rest, values = "", message, list(given)
-    while "%" in rest:
-        front, _, rest = rest.partition("%")
-        kind, rest = rest[:1], rest[1:]
-        if kind == "%":
-            made += front + "%"
-        elif kind in ("s", "d", "i", "u") and values:
-            made += front + (values.pop(0) or "(null)")
-        else:
-            raise refused(f"RAISERROR with %{kind}", line)
-    return made + rest

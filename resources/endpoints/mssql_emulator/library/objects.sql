@@ -132,6 +132,17 @@ BEGIN
         PERFORM tsql.fail(3728, format('''%s'' is not a constraint.', given));
     END IF;
 END $$;
+-- Keys that a foreign key may refer to: not deferrable.
+CREATE FUNCTION tsql.referable(schema text, name text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE relation oid := tsql.relation(schema, name); key record;
+BEGIN
+    FOR key IN SELECT conname, conindid::regclass::text AS index, obj_description(conindid, 'pg_class') AS note,
+                      regexp_replace(pg_get_constraintdef(oid), ' DEFERRABLE$', '') AS definition
+               FROM pg_constraint WHERE conrelid = relation AND contype IN ('p', 'u') AND condeferrable LOOP
+        EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I, ADD CONSTRAINT %2$I %s', relation::regclass, key.conname, key.definition);
+        EXECUTE format('COMMENT ON INDEX %s IS %L', key.index, key.note);
+    END LOOP;
+END $$;
 CREATE FUNCTION tsql.no_default(schema text, name text, attribute text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = tsql.relation(schema, name) AND attname = attribute AND atthasdef) THEN

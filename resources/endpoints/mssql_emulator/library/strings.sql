@@ -99,6 +99,8 @@ END $$;
 CREATE FUNCTION tsql.charindex(sought text, within text, start int) RETURNS int LANGUAGE sql IMMUTABLE STRICT AS $$
     SELECT CASE WHEN sought = '' OR strpos(substr(within, greatest(start, 1)), sought) = 0 THEN 0
            ELSE strpos(substr(within, greatest(start, 1)), sought) + greatest(start, 1) - 1 END $$;
+CREATE FUNCTION tsql.stuff(value text, start int, many int, new text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN start BETWEEN 1 AND length(value) AND many >= 0 THEN overlay(value PLACING coalesce(new, '') FROM start FOR many) END $$;
 CREATE FUNCTION tsql.aggregated(value text, size int, wide boolean) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT AS $$
 BEGIN
     IF (CASE WHEN wide THEN tsql.units(value::bpchar) ELSE octet_length(value) END) > size THEN
@@ -107,8 +109,8 @@ BEGIN
     RETURN value;
 END $$;
 
--- LIKE with [ranges], as a regular expression.
-CREATE FUNCTION tsql.like_regex(pattern text, escape text) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+-- LIKE with [ranges], as a regular expression; `padded`: trailing blanks of what is compared may be too many.
+CREATE FUNCTION tsql.like_regex(pattern text, escape text, padded boolean DEFAULT false) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT AS $$
 DECLARE made text := '^'; place int := 1; character text; closing int; inside text;
 BEGIN
     WHILE place <= length(pattern) LOOP
@@ -131,7 +133,7 @@ BEGIN
         END IF;
         place := place + 1;
     END LOOP;
-    RETURN '(?s)' || made || '$';
+    RETURN '(?s)' || made || CASE WHEN padded THEN ' *$' ELSE '$' END;
 END $$;
 
 CREATE FUNCTION tsql.patindex(pattern text, within text) RETURNS int LANGUAGE plpgsql IMMUTABLE STRICT AS $$

@@ -83,6 +83,17 @@ BEGIN
 END $$;
 
 -- ------------------------------------------------------------------ dates and times
+CREATE FUNCTION tsql.no_moment(kind text) RETURNS void LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    IF kind = 'smalldatetime' THEN
+        PERFORM tsql.fail(295, 'Conversion failed when converting character string to smalldatetime data type.');
+    END IF;
+    PERFORM tsql.fail(241, 'Conversion failed when converting date and/or time from character string.');
+END $$;
+CREATE FUNCTION tsql.is_day(year int, month int, day int) RETURNS boolean LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT year BETWEEN 1 AND 9999 AND day BETWEEN 1 AND CASE
+        WHEN month IN (1, 3, 5, 7, 8, 10, 12) THEN 31 WHEN month IN (4, 6, 9, 11) THEN 30
+        WHEN month = 2 THEN 28 + CAST(year % 4 = 0 AND (year % 100 <> 0 OR year % 400 = 0) AS int) ELSE 0 END $$;
 -- Text as PostgreSQL reads it, a whole moment. `style` is CONVERT's, 0 without one; the order of numbers is then that
 -- of SET DATEFORMAT, which DateStyle keeps.
 CREATE FUNCTION tsql.time_text(value text, style int, kind text) RETURNS text LANGUAGE plpgsql STABLE STRICT AS $$
@@ -98,7 +109,7 @@ BEGIN
     IF said = '' THEN
         RETURN '1900-01-01 00:00:00';
     ELSIF said !~ '\d' OR EXISTS (SELECT FROM regexp_matches(lower(said), '[[:alpha:]]+', 'g') AS r(w) WHERE w[1] <> ALL (months)) THEN
-        PERFORM tsql.fail(241, 'Conversion failed when converting date and/or time from character string.');
+        PERFORM tsql.no_moment(kind);
     END IF;
     m := regexp_match(said, '^(\d{4})(\d{2})(\d{2})(?:\s+' || clock || ')?$');
     IF m IS NULL AND style NOT IN (1, 2, 3, 4, 5, 10, 11, 101, 103, 104, 105, 110) THEN
@@ -129,6 +140,14 @@ BEGIN
     END IF;
     IF m IS NULL THEN
         PERFORM tsql.unread(value, kind);
+    END IF;
+    IF NOT tsql.is_day(m[1]::int, m[2]::int, m[3]::int) OR m[4] !~ '^([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d|[^:\d]|$)' THEN
+        IF kind IN ('datetime', 'smalldatetime') THEN
+            PERFORM tsql.fail(242, format('The conversion of a varchar data type to a %s data type resulted in an out-of-range value.', kind));
+        END IF;
+        PERFORM tsql.no_moment(kind);
+    ELSIF kind IN ('datetime', 'smalldatetime') AND m[4] ~ '\.\d{4}|[+-]' THEN  -- they take no finer fraction, and no offset
+        PERFORM tsql.no_moment(kind);
     END IF;
     RETURN m[1] || '-' || lpad(m[2], 2, '0') || '-' || lpad(m[3], 2, '0') || ' ' || coalesce(m[4], '00:00:00');
 END $$;

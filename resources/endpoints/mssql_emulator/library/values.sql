@@ -120,6 +120,8 @@ BEGIN
     END IF;
     RETURN value;
 END $$;
+CREATE FUNCTION tsql.starred(value text, length int) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT CASE WHEN length(value) > length THEN '*' ELSE value END $$;
 CREATE FUNCTION tsql.padded(value bytea, length int) RETURNS bytea LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT substring(value FROM 1 FOR length)
         || decode(repeat('00', greatest(0, length - octet_length(value))), 'hex') $$;

@@ -177,9 +177,9 @@ def _key(says: Expressions, node: Any, scope: Scope, outputs: Sequence[Piece], *
         piece = Piece(node.name, meant.type if meant else None)
         simple = False
     else:
-        piece = says.value(node, scope)
         alias = isinstance(node, exp.Column) and not node.table
         meant = next((output for output in outputs if alias and output.name == node.name), None)
+        piece = says.value(node, scope) if meant is None else Piece(quote(node.name), meant.type)
         simple = meant is None or not meant.sql.endswith(f" AS {quote(meant.name)}")
     type_ = meant.type if meant is not None else piece.type
     if type_ is None or type_.kind is not Kind.UNIQUEIDENTIFIER:
@@ -249,9 +249,12 @@ def string_agg(says: Expressions, node: exp.GroupConcat, scope: Scope) -> Piece:
     value, order = node.this, None
     if isinstance(value, exp.Order):
         value, order = value.this, value
-    piece = as_string(says.value(value, scope))
+    if node.args.get("separator") is None:
+        raise SqlError(174, "The STRING_AGG function requires 2 argument(s).", severity=15)
+    given = says.value(value, scope)
+    piece = as_string(given)
     separator = says.value(node.args["separator"], scope)
-    wide = piece.type is None or piece.type.kind in types.UNICODE
+    wide = given.type is None or given.type.kind not in types.STRINGS - types.UNICODE
     bounded = piece.type is not None and piece.type.length is not None
     type_ = SqlType(Kind.NVARCHAR if wide else Kind.VARCHAR, (4000 if wide else 8000) if bounded else None)
     said = f"string_agg(CAST({piece.sql} AS text), {separator.sql}{ordered(says, order, scope)})"

@@ -7,6 +7,7 @@ https://learn.microsoft.com/sql/t-sql/functions/cast-and-convert-transact-sql
 """
 
 import re
+from dataclasses import replace
 
 from resources.endpoints.mssql_emulator.engine import Kind, SqlType
 from resources.endpoints.mssql_emulator.tsql import types
@@ -84,8 +85,17 @@ def try_cast(piece: Piece, to: SqlType, style: int | None = None) -> Piece:
     if (kinds[0] in types.INTEGERS and to.kind in types.FLOATS) or (kinds[0] in types.NUMBERS and to.kind is Kind.BIT):
         return done
     if kinds[0] in types.TIMES and to.kind in types.TIMES:
-        return done
+        return _in_range(piece, done)
     raise refused(f"TRY_CAST to {types.type_name(to)} of a {kinds[0] or 'value of unknown type'}")
+
+
+def _in_range(piece: Piece, done: Piece) -> Piece:
+    """A moment as another type, NULL where it is out of that one's range."""
+    assert done.type is not None
+    if done.type.kind not in types.LEGACY_TIMES:
+        return done
+    inside = types.in_range(f"tsql.{done.type.kind}_of(CAST({piece.sql} AS timestamp))", done.type)
+    return replace(done, sql=f"CASE WHEN {inside} THEN {done.sql} END")
 
 
 def _read_if_valid(piece: Piece, to: SqlType, style: int | None) -> Piece:
@@ -129,7 +139,7 @@ def _between(sql: str, source: SqlType, to: SqlType, style: int | None) -> str:
             sql = f"round({sql})"
         return _to_number(sql, to)
     if source.kind in types.INTEGERS and to.kind in types.LEGACY_TIMES:
-        return f"CAST(timestamp '1900-01-01' + {sql} * interval '1 day' AS {types.base(to)})"
+        return _to_time(f"(timestamp '1900-01-01' + {sql} * interval '1 day')", types.DATETIME2, to)
     if source.kind in types.TIMES and to.kind in types.TIMES and (source.kind, to.kind) != (Kind.TIME, Kind.DATE):
         return _to_time(sql, source, to)
     raise _unknown(source, to, style)
@@ -151,10 +161,8 @@ def _to_number(sql: str, to: SqlType) -> str:
 def _to_time(sql: str, source: SqlType, to: SqlType) -> str:
     if source.kind is Kind.TIME and to.kind is not Kind.TIME:
         sql = f"(timestamp '1900-01-01' + CAST({sql} AS time))"
-    if to.kind is Kind.DATETIME:
-        return f"tsql.datetime_of(CAST({sql} AS timestamp))"
-    if to.kind is Kind.SMALLDATETIME:
-        return f"tsql.smalldatetime_of(CAST({sql} AS timestamp))"
+    if to.kind in types.LEGACY_TIMES:
+        return f"CAST(CAST(tsql.{to.kind}_of(CAST({sql} AS timestamp)) AS {types.domain(to)}) AS {types.base(to)})"
     return moment(sql, to)
 
 
@@ -218,7 +226,8 @@ def _to_string(sql: str, source: SqlType, to: SqlType, style: int | None) -> str
     if to.length is None:
         return f"CAST({text} AS bpchar)"
     if source.kind in types.NUMBERS and to.length < _LONGEST.get(source.kind, 40):
-        text = f"tsql.fitting({text}, {to.length})"
+        starred = source.kind in _STARRED and to.kind not in types.UNICODE
+        text = f"tsql.{'starred' if starred else 'fitting'}({text}, {to.length})"
     return f"CAST({held(text, source, to)} AS bpchar)"
 
 
@@ -235,6 +244,8 @@ def held(text: str, source: SqlType, to: SqlType) -> str:
     return f"tsql.{_HELD[to.kind]}({text}, {to.length})"
 
 
+_STARRED = {Kind.TINYINT, Kind.SMALLINT, Kind.INT}
+"""Numbers that a text which is too short for them shows as a star."""
 _LONGEST = {Kind.BIT: 1, Kind.TINYINT: 3, Kind.SMALLINT: 6, Kind.INT: 11, Kind.BIGINT: 20}
 
 

@@ -40,13 +40,13 @@ def _part(call: Call) -> str:
     return found
 
 
-def _moment(call: Call, place: int) -> Piece:
+def _moment(call: Call, place: int, read_as: SqlType = types.DATETIME2) -> Piece:
     """An argument as a date or time; a string is read as one."""
     piece = call.arg(place)
     if piece.type is None:
         raise call.wrong("of an expression whose type is not known")
     if piece.type.kind in types.STRINGS:
-        return cast(piece, types.DATETIME2)
+        return cast(piece, read_as)
     if piece.type.kind not in types.TIMES:
         return cast(piece, types.DATETIME)
     return piece
@@ -62,7 +62,9 @@ def _by_clock(call: Call, place: int) -> Piece:
 @function("DATEADD", least=3)
 def _dateadd(call: Call) -> Piece:
     part = _part(call)
-    moment = (_by_clock if part in ("year", "quarter", "month") else _moment)(call, 2)
+    moment = _moment(call, 2, types.DATETIME)
+    if part in ("year", "quarter", "month"):
+        by_clock(moment, f"{call.name} of a datetimeoffset")
     assert moment.type is not None
     if part == "iso_week" or (moment.type.kind is Kind.DATE and part in _CLOCK):
         raise call.wrong(f"({part} of {moment.type.kind}")
@@ -71,6 +73,8 @@ def _dateadd(call: Call) -> Piece:
         said = f"({moment.sql} + {call.number(1)} * interval '{step}')"
     else:
         said = f"tsql.date_add(CAST({moment.sql} AS timestamp), {call.number(1)}, '{step}', '{moment.type.kind}')"
+    if moment.type.kind in types.LEGACY_TIMES:
+        return cast(Piece(said, types.DATETIME2), moment.type)
     return Piece(in_digits(said, moment.type), moment.type, utc=moment.utc)
 
 
@@ -169,7 +173,7 @@ def _datetrunc(call: Call) -> Piece:
 
 @function("DATEFROMPARTS", least=3)
 def _datefromparts(call: Call) -> Piece:
-    return Piece(f"make_date({', '.join(call.number(place) for place in range(3))})", types.DATE)
+    return Piece(f"tsql.date_from_parts({', '.join(call.number(place) for place in range(3))})", types.DATE)
 
 
 @function("SWITCHOFFSET", least=2)

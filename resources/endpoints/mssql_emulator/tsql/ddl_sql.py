@@ -6,6 +6,9 @@ Here lives how tables, indexes, views and schemas are made and changed; their gr
 Names of indexes are unique in a table only, and error 2627 tells a key from an index, so objects are named
 `kind:name` in PostgreSQL (`IX:3fa9c1d2:orders__key`); `tsql.shown` takes the front off again. What PostgreSQL has no
 place for (the name of a default, whether an index is clustered) is kept as a comment on the object.
+
+Keys are deferrable, for PostgreSQL looks for duplicates in those when a statement has ended, as SQL Server does, and in
+others row by row. A foreign key cannot refer to such a key, so it makes the keys of the table that it refers to others.
 """
 
 import secrets
@@ -83,8 +86,8 @@ class Definitions:
         lines += [said for _, said in computed.values()]
         after: list[str] = []
         for constraint in constraints:
-            if constraint.kind == "DF":
-                after += self._default_comment(table, constraint)
+            if constraint.kind in ("DF", "FK"):
+                after += self._added(constraint, table, scope)
                 continue
             said, comment = self._constraint(constraint, table, scope)
             lines.append(said)
@@ -152,7 +155,7 @@ class Definitions:
                 clustered = constraint.clustered if constraint.clustered is not None else constraint.kind == "PK"
                 note = "clustered" if clustered else "nonclustered"
                 schema = quote(table.schema)
-                return f"{front}{word} ({listed})", [f"COMMENT ON INDEX {schema}.{quote(name)} IS '{note}'"]
+                return f"{front}{word} ({listed}) DEFERRABLE", [f"COMMENT ON INDEX {schema}.{quote(name)} IS '{note}'"]
             case "CK":
                 return f"{front}CHECK ({self.says.condition(constraint.expression, scope)})", []
             case _:
@@ -313,7 +316,8 @@ class Definitions:
             return self._default_comment(table, constraint)
         said, comments = self._constraint(constraint, table, scope)
         unchecked = " NOT VALID" if not constraint.checked and constraint.kind in ("CK", "FK") else ""
-        return [f"ALTER TABLE {table.sql} ADD {said}{unchecked}", *comments]
+        before = [f"SELECT tsql.referable({self._where(constraint.references)})"] if constraint.kind == "FK" else []
+        return [*before, f"ALTER TABLE {table.sql} ADD {said}{unchecked}", *comments]
 
     def _not_null(self, constraint: ddl_nodes.Constraint, table: Table) -> None:
         nullable = {column.name for column in self.says.catalog.columns(table) or () if column.nullable}

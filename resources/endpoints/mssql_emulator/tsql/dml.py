@@ -1,7 +1,7 @@
 """INSERT, UPDATE, DELETE and MERGE: read from their tokens.
 
-Here lives the grammar of statements that write, as values; `dml_sql` says them in PostgreSQL's SQL. It may import
-`syntax`, `tokens` and sqlglot's nodes.
+Here lives the grammar of statements that write, as values; `dml_sql` and `merge_sql` say them in PostgreSQL's SQL. It
+may import `syntax`, `tokens` and sqlglot's nodes.
 """
 
 from collections.abc import Sequence
@@ -21,6 +21,8 @@ from resources.endpoints.mssql_emulator.tsql.syntax import (
 )
 from resources.endpoints.mssql_emulator.tsql.tokens import Cursor, Name, refused
 
+CHANGED = ("inserted", "deleted")
+"""What OUTPUT calls the rows that are changed; written in any case."""
 COMPOUND = {"+", "-", "*", "/", "%", "&", "|", "^"}
 
 
@@ -193,6 +195,9 @@ def _output(cursor: Cursor, *ends: str) -> Output | None:
         return None
     clause = cursor.until(*ends)
     columns = parse_list(clause.until("INTO"))
+    for column in (column for item in columns for column in item.find_all(exp.Column)):
+        if column.table.lower() in CHANGED:
+            column.set("table", exp.to_identifier(column.table.lower(), quoted=True))
     if not clause.accept("INTO"):
         return Output(columns)
     into = clause.name()

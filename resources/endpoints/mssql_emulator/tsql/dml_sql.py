@@ -1,10 +1,10 @@
 """Statements that write, said in PostgreSQL's SQL.
 
-Here live INSERT, UPDATE, DELETE and MERGE; their grammar lives in `dml`, queries in `query`. It may import them,
-`scope`, `statements`, `types` and `tokens`.
+Here live INSERT, UPDATE and DELETE; MERGE lives in `merge_sql`, what they share in `writing_sql`, their grammar in
+`dml`. It may import them, `scope`, `statements`, `storing`, `types` and `tokens`.
 
 UPDATE and DELETE with joins or TOP choose their rows by a subquery first, so that each is touched once, and by any
-kind of join. OUTPUT is PostgreSQL 18's RETURNING with the old and the new row.
+kind of join.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,51 +15,67 @@ from sqlglot import exp
 
 from resources.endpoints.mssql_emulator.engine import SqlError
 from resources.endpoints.mssql_emulator.tsql import types
-from resources.endpoints.mssql_emulator.tsql.derived import repeated
-from resources.endpoints.mssql_emulator.tsql.dml import OPERATORS, Change, Insert, Merge, Output
-from resources.endpoints.mssql_emulator.tsql.nodes import parts, temporary
-from resources.endpoints.mssql_emulator.tsql.query import Queries
+from resources.endpoints.mssql_emulator.tsql.dml import CHANGED, OPERATORS, Change, Insert, Output
+from resources.endpoints.mssql_emulator.tsql.merge_sql import Merging
+from resources.endpoints.mssql_emulator.tsql.nodes import own_column, temporary
 from resources.endpoints.mssql_emulator.tsql.scope import Piece, Scope, Table, quote, text
 from resources.endpoints.mssql_emulator.tsql.statements import Said
 from resources.endpoints.mssql_emulator.tsql.storing import stored, stored_rows
 from resources.endpoints.mssql_emulator.tsql.tokens import refused
+from resources.endpoints.mssql_emulator.tsql.writing_sql import MISMATCH, written
 
 _ROW = "__row"
 _DEFAULT = "DEFAULT"
 
 
-class Manipulation(Queries):
+class Manipulation(Merging):
     """Says statements that write."""
-
-    identity_insert: Table | None = None
-    """The table for which SET IDENTITY_INSERT is ON."""
 
     def insert(self, node: Insert) -> Said:
         """Return an INSERT. Raises SqlError 102, 207, 208."""
         table = self.table(node.target)
         columns = self.columns_of(table)
-        _written(node.columns, columns)
+        written(node.columns, columns)
         self.hints(table, node.hints, writes=True)
         scope = Scope()
         with_ = self.with_clause(exp.Select(with_=node.with_), scope) if node.with_ is not None else ""
-        overriding = " OVERRIDING SYSTEM VALUE" if self.identity_insert == table else ""
-        names = node.columns or self._insertable(table)
+        overriding = self._overriding(node, table)
+        names = node.columns or self.insertable(table)
         if node.query is None and not node.rows:
             body = " DEFAULT VALUES"
         else:
             given = self._inserted(node, names, columns, scope)
             body = f" ({', '.join(map(quote, names))}){overriding} {given}"
-        said = self._said("INSERT", f"{with_}INSERT INTO {table.sql}{body}", node.output, table, Scope())
+        said = self.said("INSERT", f"{with_}INSERT INTO {table.sql}{body}", node.output, table, Scope())
         if overriding:
             said.after.append(f"SELECT tsql.reseed('{table.schema}', {text(table.name)})")
         return said
+
+    def _overriding(self, node: Insert, table: Table) -> str:
+        """What lets the identity be written, while SET IDENTITY_INSERT is ON. Raises SqlError 545, 8101."""
+        if self.identity_insert != table:
+            return ""
+        if not node.columns and (node.rows or node.query is not None):
+            raise SqlError(
+                8101,
+                f"An explicit value for the identity column in table '{table.name}' can only be specified when a "
+                "column list is used and IDENTITY_INSERT is ON.",
+            )
+        if not any(column.identity and column.name in node.columns for column in self.catalog.columns(table) or ()):
+            raise SqlError(
+                545,
+                f"Explicit value must be specified for identity column in table '{table.name}' either when "
+                "IDENTITY_INSERT is set to ON or when a replication user is inserting into a NOT FOR REPLICATION "
+                "identity column.",
+            )
+        return " OVERRIDING SYSTEM VALUE"
 
     def _inserted(self, node: Insert, names: Sequence[str], columns: Mapping[str, Any], scope: Scope) -> str:
         if node.query is not None:
             query, pieces = self.query(node.query, scope)
             return self._queried(query, pieces, names, columns, listed=bool(node.columns))
         if len(node.rows[0]) != len(names):
-            raise SqlError(213, _MISMATCH)
+            raise SqlError(213, MISMATCH)
         rows = [
             ", ".join(self._given(value, columns[name], scope) for name, value in zip(names, row, strict=True))
             for row in node.rows
@@ -74,7 +90,7 @@ class Manipulation(Queries):
             return query
         if len(pieces) != len(names):
             if not listed:
-                raise SqlError(213, _MISMATCH)
+                raise SqlError(213, MISMATCH)
             number, how = (120, "fewer") if len(pieces) < len(names) else (121, "more")
             raise SqlError(
                 number,
@@ -94,11 +110,6 @@ class Manipulation(Queries):
     def _given(self, value: Any, type_: Any, scope: Scope) -> str:
         return "DEFAULT" if value is None else stored(self.stored(self.value(value, scope), type_), type_)
 
-    def _insertable(self, table: Table) -> tuple[str, ...]:
-        """The columns that a list left out stands for: all but the identity."""
-        columns = self.catalog.columns(table) or ()
-        return tuple(column.name for column in columns if not column.identity or self.identity_insert == table)
-
     def change(self, node: Change) -> Said:
         """Return an UPDATE or DELETE. Raises SqlError 102, 207, 208."""
         scope = Scope()
@@ -109,7 +120,7 @@ class Manipulation(Queries):
         table = self.table((target.text("catalog"), target.text("db"), temporary(target.this)))
         columns = self.columns_of(table)
         self.hints(table, node.hints, writes=True)
-        _written([name for name, _, _ in node.assignments], columns)
+        written([name for name, _, _ in node.assignments], columns)
         joined = node.source is not None and (node.source.args.get("joins") or node.source.args.get("laterals"))
         if node.top is None and not joined:
             return self._direct(node, table, target, with_, scope)
@@ -117,6 +128,7 @@ class Manipulation(Queries):
 
     def _chosen(self, node: Change, table: Table, target: exp.Table, with_: str, scope: Scope) -> Said:
         """Change the rows that a subquery with the joins, or with TOP, chooses."""
+        _of_changed_rows(node.output)
         source = node.source
         if source is None:
             source = exp.Select(expressions=[exp.Star()], from_=exp.From(this=target))
@@ -128,7 +140,7 @@ class Manipulation(Queries):
         row = f"{alias}.ctid"
         if not node.assignments:
             sql = f'DELETE FROM {table.sql} AS "__t" WHERE ctid = ANY (ARRAY(SELECT {row}{from_}{limit}))'
-            return self._said("DELETE", with_ + sql, node.output, table, Scope())
+            return self.said("DELETE", with_ + sql, node.output, table, Scope())
         columns = self.columns_of(table)
         given = [self._assigned(alias, columns, assignment, scope) for assignment in node.assignments]
         values = [f"{said if said != _DEFAULT else 'NULL'} AS v{place}" for place, said in enumerate(given)]
@@ -137,7 +149,7 @@ class Manipulation(Queries):
         taken = [_DEFAULT if said == _DEFAULT else f'"__q".v{place}' for place, said in enumerate(given)]
         sets = ", ".join(f"{quote(name)} = {value}" for (name, *_), value in zip(node.assignments, taken, strict=True))
         sql = f'UPDATE {table.sql} AS "__t" SET {sets} FROM ({chosen}) AS "__q" WHERE "__t".ctid = "__q"."{_ROW}"'
-        return self._said("UPDATE", with_ + sql, node.output, table, Scope())
+        return self.said("UPDATE", with_ + sql, node.output, table, Scope())
 
     def _direct(self, node: Change, table: Table, target: exp.Table, with_: str, scope: Scope) -> Said:
         alias = target.alias or temporary(target.this)
@@ -146,13 +158,13 @@ class Manipulation(Queries):
         columns = scope.relations[alias] or {}
         where = f" WHERE {self.condition(node.where, scope)}" if node.where is not None else ""
         if not node.assignments:
-            return self._said("DELETE", f"{with_}DELETE FROM {named}{where}", node.output, table, scope)
+            return self.said("DELETE", f"{with_}DELETE FROM {named}{where}", node.output, table, scope)
         sets = [
             f"{quote(assignment[0])} = {self._assigned(quote(alias), columns, assignment, scope)}"
             for assignment in node.assignments
         ]
         sql = f"{with_}UPDATE {named} SET {', '.join(sets)}{where}"
-        return self._said("UPDATE", sql, node.output, table, scope)
+        return self.said("UPDATE", sql, node.output, table, scope)
 
     def _assigned(self, alias: str, columns: Any, assignment: tuple[str, str, Any], scope: Scope) -> str:
         name, operator, tree = assignment
@@ -182,8 +194,9 @@ class Manipulation(Queries):
             if len(name) == 1 and item.alias == name[0]:
                 return node, item
         wanted = self.table(name)
+        defined = {cte.alias for cte in node.with_.expressions} if node.with_ is not None else set()
         for item in tables:
-            known = not isinstance(item.this, exp.Anonymous) and (node.with_ is None or item.text("db"))
+            known = not isinstance(item.this, exp.Anonymous) and (item.text("db") or item.name not in defined)
             if known and self.table((item.text("catalog"), item.text("db"), temporary(item.this))) == wanted:
                 return node, item
         source = node.source.copy()  # it takes part all the same, beside whatever FROM names
@@ -203,116 +216,19 @@ class Manipulation(Queries):
             raise refused(f"DELETE FROM {name}, whose query is not of one table")
         table = self.table((base.text("catalog"), base.text("db"), temporary(base.this)))
         chosen = select.copy()
-        row = exp.column("ctid", base.alias or temporary(base.this), quoted=True)
+        row = own_column("ctid", base.alias or temporary(base.this))
         chosen.append("expressions", exp.alias_(row, _ROW, quoted=True))
         said, columns = self.query(chosen, Scope())
         scope.relations[name] = {piece.name: piece.type for piece in columns or ()}
         where = f" WHERE {self.condition(node.where, scope)}" if node.where is not None else ""
         rows = f'SELECT "{_ROW}" FROM ({said}) AS {quote(name)}{where}'
         sql = f'DELETE FROM {table.sql} AS "__t" WHERE ctid = ANY (ARRAY({rows}))'
-        return self._said("DELETE", sql, node.output, table, Scope())
-
-    def merge(self, node: Merge) -> Said:
-        """Return a MERGE. Raises SqlError 102, 208."""
-        tree = node.tree
-        parts(tree, "this", "using", "on", "whens", "with_")
-        scope = Scope()
-        with_ = self.with_clause(tree, scope)
-        target = tree.this
-        parts(target, "this", "db", "catalog", "alias", "hints")
-        table = self.table((target.text("catalog"), target.text("db"), temporary(target.this)))
-        columns = self.columns_of(table)
-        self.hints(
-            table, [hint.name for group in target.args.get("hints") or () for hint in group.expressions], writes=True
-        )
-        alias = target.alias or temporary(target.this)
-        using = self.relation(tree.args["using"], scope)
-        scope.relations[alias] = columns
-        named = f"{table.sql} AS {quote(alias)}" if target.alias else table.sql
-        said = f"MERGE INTO {named} USING {using} ON {self.condition(tree.args['on'], scope)}"
-        for when in tree.args["whens"].expressions:
-            said += f" {self._when(when, table, scope)}"
-        return self._said("MERGE", with_ + said, node.output, table, scope)
-
-    def _when(self, when: Any, table: Table, scope: Scope) -> str:
-        parts(when, "matched", "source", "condition", "then")
-        condition = when.args.get("condition")
-        said = "WHEN MATCHED" if when.args["matched"] else "WHEN NOT MATCHED"
-        if when.args.get("source"):
-            said += " BY SOURCE"
-        if condition is not None:
-            said += f" AND {self.condition(condition, scope)}"
-        then = when.args["then"]
-        if isinstance(then, exp.Var) and then.name.upper() == "DELETE":
-            return f"{said} THEN DELETE"
-        if isinstance(then, exp.Update):
-            parts(then, "expressions")
-            columns = self.columns_of(table)
-            _written([item.this.name for item in then.expressions], columns)
-            sets = [
-                f"{quote(item.this.name)} = {self._merged(item.expression, columns[item.this.name], scope)}"
-                for item in then.expressions
-            ]
-            return f"{said} THEN UPDATE SET {', '.join(sets)}"
-        if isinstance(then, exp.Insert):
-            return f"{said} THEN {self._merge_insert(then, table, scope)}"
-        raise refused(then.sql("tsql")[:60] if isinstance(then, exp.Expression) else str(then))
-
-    def _merge_insert(self, then: exp.Insert, table: Table, scope: Scope) -> str:
-        parts(then, "this", "expression")
-        listed = then.this.expressions if isinstance(then.this, exp.Tuple) else [then.this] if then.this else []
-        columns = self.columns_of(table)
-        names = [_bare(item).name for item in listed] or list(self._insertable(table))
-        _written(names, columns)
-        given = then.expression.expressions if isinstance(then.expression, exp.Tuple) else [then.expression]
-        if len(given) != len(names):
-            raise SqlError(213, _MISMATCH)
-        values = [self._merged(item, columns[name], scope) for item, name in zip(given, names, strict=True)]
-        return f"INSERT ({', '.join(map(quote, names))}) VALUES ({', '.join(values)})"
-
-    def _merged(self, node: Any, type_: Any, scope: Scope) -> str:
-        bare = _bare(node)
-        if isinstance(bare, exp.Column) and bare.name.upper() == "DEFAULT" and not bare.this.args.get("quoted"):
-            return "DEFAULT"
-        piece = self.stored(self.value(bare, scope), type_)
-        return f"CAST(NULL AS {types.base(type_)})" if piece.null and type_ else stored(piece, type_)
-
-    def _said(self, verb: str, sql: str, output: Output | None, table: Table, scope: Scope) -> Said:
-        if output is None:
-            return Said(sql, counted=True, used=self.used, before=self.locks, verb=verb)
-        columns = self.columns_of(table)
-        inner = Scope(dict(scope.relations), ctes=scope.ctes)
-        inner.relations |= {"inserted": columns, "deleted": columns}
-        inner.renames = {"inserted": "new", "deleted": "old"}
-        inner.merge = verb == "MERGE"
-        projections, pieces = self.projections(output.columns, inner, not output.into)
-        returning = f"{sql} RETURNING {', '.join(projections)}"
-        if not output.into:
-            return Said(returning, pieces, rows=True, counted=True, used=self.used, before=self.locks, verb=verb)
-        into = self.table(output.into)
-        kept = self.columns_of(into)
-        names = output.into_columns or self._insertable(into)
-        rows = stored_rows('SELECT * FROM "__output"', pieces, [kept.get(name) for name in names])
-        listed = ", ".join(map(quote, names))
-        whole = f'WITH "__output" AS ({returning}) INSERT INTO {into.sql} ({listed}) {rows}'
-        return Said(whole, counted=True, used=self.used, before=self.locks, verb=verb)
+        return self.said("DELETE", sql, node.output, table, Scope())
 
 
-_MISMATCH = "Column name or number of supplied values does not match table definition."
-
-
-def _written(names: Sequence[str], columns: Mapping[str, Any]) -> None:
-    """Check the columns that a statement writes. Raises SqlError 207, 264."""
-    for name in names:
-        if name not in columns:
-            raise SqlError(207, f"Invalid column name '{name}'.")
-    if twice := repeated(names):
-        raise SqlError(
-            264,
-            f"The column name '{twice}' is specified more than once in the SET clause or column list of an INSERT. A "
-            "column cannot be assigned more than one value in the same clause.",
-        )
-
-
-def _bare(node: Any) -> Any:
-    return node.this if isinstance(node, exp.Paren) else node
+def _of_changed_rows(output: Output | None) -> None:
+    """Refuse OUTPUT of what a changed row was joined with."""
+    for item in output.columns if output is not None else ():
+        for column in item.find_all(exp.Column):
+            if column.table not in CHANGED:
+                raise refused(f"OUTPUT {column.sql('tsql')}, which is not of the rows that change")

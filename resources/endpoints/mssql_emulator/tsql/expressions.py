@@ -13,7 +13,7 @@ from resources.endpoints.mssql_emulator.engine import SqlError
 from resources.endpoints.mssql_emulator.tsql import types
 from resources.endpoints.mssql_emulator.tsql.derived import unordered
 from resources.endpoints.mssql_emulator.tsql.nodes import parts, shown
-from resources.endpoints.mssql_emulator.tsql.scope import Scope, text
+from resources.endpoints.mssql_emulator.tsql.scope import Piece, Scope, text
 from resources.endpoints.mssql_emulator.tsql.tokens import refused
 from resources.endpoints.mssql_emulator.tsql.values import Values
 
@@ -89,9 +89,14 @@ class Expressions(Values):
             self.guess(piece, types.NVARCHAR_4000)
             if not piece.null and (piece.type is None or piece.type.kind not in types.STRINGS):
                 raise refused(f"LIKE on something else than text: {shown(node)}")
+        said, padded = f"CAST({one.sql} AS text)", _padded(one) and _padded(pattern)
         if pattern.literal and "[" not in pattern.sql:
-            return f"CAST({one.sql} AS text) LIKE {pattern.sql} ESCAPE {text(escape)}"
-        return f"CAST({one.sql} AS text) ~ tsql.like_regex(CAST({pattern.sql} AS text), {text(escape)})"
+            last = pattern.sql[-2:-1]
+            if not padded or (last == "%" and not escape):
+                return f"{said} LIKE {pattern.sql} ESCAPE {text(escape)}"
+            if last not in " _" and not escape:
+                return f"rtrim({said}) LIKE {pattern.sql} ESCAPE ''"
+        return f"{said} ~ tsql.like_regex(CAST({pattern.sql} AS text), {text(escape)}, {padded})"
 
     def _like_escape(self, node: exp.Escape, scope: Scope) -> str:
         escape = node.expression.name
@@ -126,6 +131,11 @@ class Expressions(Values):
         exp.Escape: _like_escape,
         exp.Exists: _exists,
     }
+
+
+def _padded(piece: Piece) -> bool:
+    """Tell whether LIKE takes trailing blanks for padding, as it does among char and varchar alone."""
+    return piece.type is not None and piece.type.kind not in types.UNICODE
 
 
 _COMPARISONS = {exp.EQ: "=", exp.NEQ: "<>", exp.GT: ">", exp.GTE: ">=", exp.LT: "<", exp.LTE: "<="}

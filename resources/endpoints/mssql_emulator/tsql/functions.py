@@ -1,8 +1,9 @@
 """The functions of T-SQL that this endpoint knows, one entry each.
 
 Here live the table and its forms of entry; what is entered lives in `scalars`, `strings`, `dates`, `system` and
-`aggregates`. It may import `scope`,
-`types`, `convert`, `expressions` and `tokens`. A function that is not in the table is refused with error 102.
+`aggregates`. It may import `scope`, `types`, `convert`, `expressions`, `functions_left_out`, `nodes` and `tokens`. A
+function that is not in the table is refused: with error 102 if it is SQL Server's, and as SQL Server does (195, 4121)
+if it is none.
 https://learn.microsoft.com/sql/t-sql/functions/functions
 """
 
@@ -15,6 +16,8 @@ from resources.endpoints.mssql_emulator.engine import Kind, SqlError, SqlType
 from resources.endpoints.mssql_emulator.tsql import types
 from resources.endpoints.mssql_emulator.tsql.convert import cast, held
 from resources.endpoints.mssql_emulator.tsql.expressions import Expressions
+from resources.endpoints.mssql_emulator.tsql.functions_left_out import LEFT_OUT, METHODS
+from resources.endpoints.mssql_emulator.tsql.nodes import written_call
 from resources.endpoints.mssql_emulator.tsql.scope import Piece, Scope
 from resources.endpoints.mssql_emulator.tsql.tokens import refused
 
@@ -75,14 +78,29 @@ def function(*names: str, least: int, most: int | None = None) -> Callable[[Hand
 
 
 def called(says: Expressions, name: str, node: exp.Anonymous, scope: Scope) -> Piece:
-    """Return the call. Raises SqlError 102 for an unknown function, 174 for a wrong number of arguments."""
+    """Return the call. Raises SqlError 102, 195, 4121 for an unknown function, 174 for a wrong number of arguments."""
     entry = FUNCTIONS.get(name)
     if entry is None:
-        raise refused(f"function {name}")
+        raise _unknown(name, node)
     least, most, handler = entry
     if not least <= len(node.expressions) <= most:
         raise SqlError(174, f"The {name} function requires {least} argument(s).", severity=15)
     return replace(handler(Call(says, name, node.expressions, scope)), name="")
+
+
+def _unknown(name: str, node: exp.Anonymous) -> SqlError:
+    schema, _, own = name.rpartition(".")
+    if (own in LEFT_OUT and not schema) or schema == "SYS" or (schema and own in METHODS):
+        return refused(f"function {name}")
+    written = written_call(node)
+    if not schema:
+        return SqlError(195, f"'{written}' is not a recognized built-in function name.", severity=15)
+    owner = node.parent.this.name if isinstance(node.parent, exp.Dot) else schema
+    return SqlError(
+        4121,
+        f'Cannot find either column "{owner}" or the user-defined function or aggregate "{owner}.{written}", or the '
+        "name is ambiguous.",
+    )
 
 
 def as_string(piece: Piece) -> Piece:

@@ -38,7 +38,27 @@ def collated(name: str) -> None:
 
 def bare_call(node: exp.Anonymous) -> str:
     """Return the name of a function, in capitals."""
-    return str(node.this).removeprefix(CALL).upper()
+    return written_call(node).upper()
+
+
+def written_call(node: exp.Anonymous) -> str:
+    """Return the name of a function as it was written, where sqlglot has none of that name."""
+    return str(node.name).removeprefix(CALL)
+
+
+def own_column(name: str, relation: str) -> exp.Column:
+    """Return a column that is this endpoint's own and that no statement can name."""
+    column = exp.column(name, relation, quoted=True)
+    column.meta[_OWN] = True
+    return column
+
+
+def is_own(column: exp.Column) -> bool:
+    """Tell whether a column is this endpoint's own."""
+    return _OWN in column.meta
+
+
+_OWN = "own"
 
 
 def temporary(node: Any) -> str:

@@ -11,6 +11,7 @@ from resources.endpoints.mssql_emulator.engine import Kind, SqlError, SqlType
 from resources.endpoints.mssql_emulator.tsql import type_rules, types
 from resources.endpoints.mssql_emulator.tsql.convert import cast, held, string_bytes
 from resources.endpoints.mssql_emulator.tsql.scope import UNNAMED, Catalog, Piece, quote
+from resources.endpoints.mssql_emulator.tsql.tokens import refused
 
 
 def _beside(piece: Piece, other: Piece) -> SqlType | None:
@@ -95,11 +96,17 @@ class Operators:
         return Piece(sql, type_)
 
     def _days(self, operator: str, one: Piece, other: Piece) -> Piece | None:
-        """A datetime and a number of days."""
+        """A datetime and a number of days. Raises SqlError 102."""
         if operator not in "+-" or one.type is None or other.type is None:
             return None
-        if one.type.kind in types.LEGACY_TIMES and other.type.kind in types.NUMBERS:
-            return Piece(f"({one.sql} {operator} {other.sql} * interval '1 day')", one.type)
+        if one.type.kind in types.LEGACY_TIMES and other.type.kind in types.LEGACY_TIMES:
+            raise refused(f"{operator} of two moments")
+        if operator == "+" and one.type.kind in types.NUMBERS:
+            one, other = other, one
+        moment, number = one.type, other.type
+        if moment and number and moment.kind in types.LEGACY_TIMES and number.kind in types.NUMBERS:
+            added = f"tsql.add_days({one.sql}, {operator}CAST({other.sql} AS double precision), '{moment.kind}')"
+            return cast(Piece(added, types.DATETIME2), moment)
         return None
 
     def same(self, pieces: list[Piece]) -> list[Piece]:

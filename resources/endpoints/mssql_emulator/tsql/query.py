@@ -76,7 +76,7 @@ class Queries(Relations):
     def _tailed(self, node: Any, inner: Any, scope: Scope, named: bool) -> tuple[str, list[Piece] | None]:
         with_ = self.with_clause(node, scope)
         said, columns = self.query(inner, scope, named=named)
-        return f"{with_}({said}){self._tail(node, Scope(outer=scope), columns or (), own=False)}", columns
+        return f"{with_}({said}){self._tail(node, _behind(columns, scope), columns or (), own=False)}", columns
 
     def _set_operation(self, node: Any, scope: Scope, named: bool) -> tuple[str, list[Piece] | None]:
         parts(node, "this", "expression", "distinct", *_TAIL)
@@ -113,7 +113,7 @@ class Queries(Relations):
         tail["order"] = _by_output(tail.get("order"), {column.name for column in columns or ()})
         said = f"{with_}({one}) {word}{' ALL' if every else ''} ({other})"
         tailed = exp.Select(**{k: v for k, v in tail.items() if k in _TAIL})
-        return said + self._tail(tailed, Scope(outer=scope), combined or (), own=False), combined
+        return said + self._tail(tailed, _behind(combined, scope), combined or (), own=False), combined
 
     def _conformed(self, query: str, columns: list[Piece], combined: list[Piece]) -> str:
         """One side of a UNION, its strings turned into what the other side has in their place."""
@@ -267,6 +267,11 @@ class Queries(Relations):
         piece = self.value(node, scope)
         self.guess(piece, types.BIGINT)
         return f"CAST({piece.sql} AS bigint)"
+
+
+def _behind(columns: Sequence[Piece] | None, scope: Scope) -> Scope:
+    """What names mean behind a query as a whole: its columns, which may not be known."""
+    return Scope({"": None} if columns is None else {}, outer=scope)
 
 
 def _by_output(order: exp.Order | None, names: set[str]) -> exp.Order | None:

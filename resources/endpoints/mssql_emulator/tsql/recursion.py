@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from resources.endpoints.mssql_emulator.engine import SqlError
 from resources.endpoints.mssql_emulator.tsql import derived
-from resources.endpoints.mssql_emulator.tsql.nodes import parts
+from resources.endpoints.mssql_emulator.tsql.nodes import own_column, parts
 from resources.endpoints.mssql_emulator.tsql.relations import renamed
 from resources.endpoints.mssql_emulator.tsql.scope import Piece, Scope, quote
 from resources.endpoints.mssql_emulator.tsql.tokens import refused
@@ -103,5 +103,5 @@ def _counting(member: exp.Select, name: str) -> exp.Select:
         starred = isinstance(node, exp.Column) and isinstance(node.this, exp.Star) and node.table == alias
         if isinstance(node, exp.Star) or starred:
             raise refused(f"{alias}.* in the recursive part of {name}")
-    member.append("expressions", exp.column(_ROUND, alias, quoted=True))
+    member.append("expressions", own_column(_ROUND, alias))
     return member

@@ -17,7 +17,8 @@ from resources.endpoints.mssql_emulator.engine import Kind, SqlError, SqlType
 from resources.endpoints.mssql_emulator.tsql import type_rules, types
 from resources.endpoints.mssql_emulator.tsql.derived import named, unordered
 from resources.endpoints.mssql_emulator.tsql.expressions import Expressions
-from resources.endpoints.mssql_emulator.tsql.nodes import bare_call, parts, temporary
+from resources.endpoints.mssql_emulator.tsql.functions_left_out import LEFT_OUT, METHODS
+from resources.endpoints.mssql_emulator.tsql.nodes import bare_call, parts, temporary, written_call
 from resources.endpoints.mssql_emulator.tsql.scope import Columns, Piece, Scope, Table, quote
 from resources.endpoints.mssql_emulator.tsql.tokens import Name, refused
 
@@ -175,6 +176,8 @@ class Relations(Expressions):
             return Table(
                 system, own.upper() if system == "INFORMATION_SCHEMA" else own.lower() if system == "sys" else own
             )
+        if schema == "tsql" or schema.startswith("pg_"):
+            raise SqlError(208, f"Invalid object name '{schema}.{own}'.")
         return Table(schema or "dbo", own)
 
     def columns_of(self, table: Table) -> dict[str, SqlType | None]:
@@ -219,7 +222,10 @@ class Relations(Expressions):
             return f"(SELECT CAST(item AS bpchar) AS value FROM {said} AS item)", {"value": type_}
         if name.upper() == "CHANGETABLE_CHANGES" and len(node.expressions) == 2:
             return self._changes(node.expressions[0].name, self.value(node.expressions[1], scope).sql)
-        raise refused(f"table function {name}")
+        schema, _, own = name.rpartition(".")
+        if own in LEFT_OUT | METHODS or schema.upper() == "SYS":
+            raise refused(f"table function {name}")
+        raise SqlError(208, f"Invalid object name '{f'{schema}.{written_call(node)}'.strip('.')}'.")
 
     def _changes(self, name: str, since: str) -> tuple[str, dict[str, SqlType | None]]:
         """CHANGETABLE(CHANGES table, version): net changes with the columns of the primary key."""

@@ -5,7 +5,7 @@ Here live their entries in the table of `functions`. It may import `functions`, 
 
 from sqlglot import exp
 
-from resources.endpoints.mssql_emulator.engine import Kind, SqlType
+from resources.endpoints.mssql_emulator.engine import Kind, SqlError, SqlType
 from resources.endpoints.mssql_emulator.tsql import type_rules, types
 from resources.endpoints.mssql_emulator.tsql.convert import cast, try_cast
 from resources.endpoints.mssql_emulator.tsql.functions import Call, function
@@ -51,6 +51,10 @@ def _isnull(call: Call) -> Piece:
 @function("COALESCE", least=2, most=100)
 def _coalesce(call: Call) -> Piece:
     given = call.says.same(call.args())
+    if all(piece.null for piece in given):
+        raise SqlError(
+            4127, "At least one of the arguments to COALESCE must be an expression that is not the NULL constant."
+        )
     type_ = type_rules.combine(piece.type for piece in given if not piece.null)
     return Piece(f"coalesce({', '.join(piece.sql for piece in given)})", type_)
 
@@ -143,6 +147,7 @@ def _power(call: Call) -> Piece:
     return Piece(f"CAST({said} AS {types.base(piece.type)})", piece.type)
 
 
-@function("LOG", least=1)
+@function("LOG", least=1, most=2)
 def _log(call: Call) -> Piece:
-    return Piece(f"ln(CAST({call.arg(0).sql} AS double precision))", types.FLOAT)
+    logarithms = [f"ln(CAST({piece.sql} AS double precision))" for piece in call.args()]
+    return Piece(f"({' / '.join(logarithms)})", types.FLOAT)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from resources.endpoints.mssql_emulator.engine import SqlType
+from resources.endpoints.mssql_emulator.engine import SqlError, SqlType
 
 UNNAMED = "\u0001"
 """What PostgreSQL calls a result column that has no name; names must not be empty there."""
@@ -106,6 +106,23 @@ class Scope:
             if column in columns:
                 return columns[column]
         return self.outer.type_of(column, relation) if self.outer else None
+
+    def check(self, column: str, relation: str) -> None:
+        """Refuse a name of no column: PostgreSQL has names of its own for more. Raises SqlError 207, 4104."""
+        scope: Scope | None = self
+        while scope is not None:
+            if relation in scope.relations:
+                candidates = [scope.relations[relation]]
+            else:
+                candidates = [] if relation else list(scope.relations.values())
+            if any(columns is None or column in columns for columns in candidates):
+                return
+            if candidates and relation:
+                break
+            scope = scope.outer
+        if relation and scope is None:
+            raise SqlError(4104, f'The multi-part identifier "{relation}.{column}" could not be bound.')
+        raise SqlError(207, f"Invalid column name '{column}'.")
 
     def cte(self, name: str) -> tuple[bool, Columns | None]:
         """Tell whether WITH defines the name, and its columns."""

@@ -38,9 +38,15 @@ def _bytes(piece: Piece, type_: SqlType) -> str:
     return f"tsql.stored_binary({piece.sql}, {type_.length})" if _is(piece, types.BINARIES) else piece.sql
 
 
+def _bit(piece: Piece, type_: SqlType) -> str:
+    return cast(piece, type_).sql if _is(piece, types.NUMBERS) else piece.sql
+
+
 def _moment(piece: Piece, type_: SqlType) -> str:
     if _is(piece, types.STRINGS):
         return moment_from_text(piece.sql, type_)
+    if type_.kind is Kind.SMALLDATETIME and _is(piece, types.TIMES):
+        return cast(piece, type_).sql
     finer = type_.kind is Kind.TIME and _is(piece, types.TIMES - {Kind.DATE})
     return moment(piece.sql, type_) if finer else piece.sql
 
@@ -48,6 +54,7 @@ def _moment(piece: Piece, type_: SqlType) -> str:
 _FITS = {
     **dict.fromkeys((Kind.CHAR, Kind.NCHAR), _text),
     Kind.BINARY: _bytes,
+    Kind.BIT: _bit,
     **dict.fromkeys(types.TIMES, _moment),
 }
 

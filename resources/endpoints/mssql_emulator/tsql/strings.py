@@ -98,7 +98,7 @@ def _replicate(call: Call) -> Piece:
 @function("STUFF", least=4)
 def _stuff(call: Call) -> Piece:
     given = [f"CAST({call.string(place).sql} AS text)" for place in (0, 3)]
-    piece = _of_first(call, f"overlay({given[0]} PLACING {given[1]} FROM {call.number(1)} FOR {call.number(2)})")
+    piece = _of_first(call, f"tsql.stuff({given[0]}, {call.number(1)}, {call.number(2)}, {given[1]})")
     return Piece(piece.sql, SqlType(piece.type.kind if piece.type else Kind.NVARCHAR))
 
 

@@ -198,7 +198,7 @@ _RANGES = {
     Kind.DATETIME2: "VALUE >= '0001-01-01' AND VALUE < '10000-01-01'",
     Kind.DATETIMEOFFSET: "VALUE >= '0001-01-01 00:00Z' AND VALUE < '10000-01-01 00:00Z'",
     Kind.DATETIME: "VALUE >= '1753-01-01' AND VALUE < '10000-01-01'",
-    Kind.SMALLDATETIME: "VALUE = date_trunc('minute', VALUE)",
+    Kind.SMALLDATETIME: "VALUE = date_trunc('minute', VALUE) AND VALUE >= '1900-01-01' AND VALUE < '2079-06-07'",
     Kind.XML: "tsql.is_xml(CAST(VALUE AS text))",
 }
 _SIZES = {
@@ -209,6 +209,11 @@ _SIZES = {
     Kind.VARBINARY: "octet_length(VALUE) <= {0}",
     Kind.BINARY: "octet_length(VALUE) = {0}",
 }
+
+
+def in_range(sql: str, type_: SqlType) -> str:
+    """Return the condition under which a value is in the range of its type."""
+    return f"({_RANGES[type_.kind].replace('VALUE', sql)})"
 
 
 def _check(type_: SqlType) -> str:

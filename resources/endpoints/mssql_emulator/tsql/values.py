@@ -18,7 +18,15 @@ from resources.endpoints.mssql_emulator.engine import Kind, SqlError, SqlType
 from resources.endpoints.mssql_emulator.tsql import type_rules, types
 from resources.endpoints.mssql_emulator.tsql.convert import cast
 from resources.endpoints.mssql_emulator.tsql.derived import unordered
-from resources.endpoints.mssql_emulator.tsql.nodes import bare_call, collated, parts, shown, temporary, unreserved
+from resources.endpoints.mssql_emulator.tsql.nodes import (
+    bare_call,
+    collated,
+    is_own,
+    parts,
+    shown,
+    temporary,
+    unreserved,
+)
 from resources.endpoints.mssql_emulator.tsql.operators import Operators
 from resources.endpoints.mssql_emulator.tsql.scope import Piece, Scope, quote, text
 from resources.endpoints.mssql_emulator.tsql.tokens import checked_identifier, refused
@@ -125,6 +133,8 @@ class Values(Operators, ABC):
                 return Piece("CAST(merge_action() AS bpchar)", SqlType(Kind.NVARCHAR, 10), "$action")
             raise refused(name)
         table, written, name = temporary(node.args.get("table")), name, scope.spelled(name)
+        if not is_own(node):
+            scope.check(name, table)
         qualifier = ".".join(map(quote, filter(None, (node.text("db"), scope.renames.get(table, table)))))
         sql = f"{qualifier}.{quote(name)}" if qualifier else quote(checked_identifier(name))
         return Piece(sql, scope.type_of(name, table), written)
