@@ -6,20 +6,21 @@ Here live variables and what is looked up; the order of statements lives in `pos
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 from resources.endpoints.mssql_emulator.engine import Parameter, SqlError, SqlType
-from resources.endpoints.mssql_emulator.postgres_connection import Values
+from resources.endpoints.mssql_emulator.postgres_connection import Database, Values
 from resources.endpoints.mssql_emulator.postgres_frame import Frame, bindings
 from resources.endpoints.mssql_emulator.postgres_statements import PostgresStatements
-from resources.endpoints.mssql_emulator.tsql import dml, program, types
+from resources.endpoints.mssql_emulator.tsql import dml, program, types, views
 from resources.endpoints.mssql_emulator.tsql.batch import read_batch
 from resources.endpoints.mssql_emulator.tsql.concatenation import running_concatenation
 from resources.endpoints.mssql_emulator.tsql.convert import cast
 from resources.endpoints.mssql_emulator.tsql.dml_sql import Manipulation
 from resources.endpoints.mssql_emulator.tsql.operators import converts
-from resources.endpoints.mssql_emulator.tsql.scope import Piece, Scope
+from resources.endpoints.mssql_emulator.tsql.scope import Piece, Scope, Table
 from resources.endpoints.mssql_emulator.tsql.select_into import select_into
 from resources.endpoints.mssql_emulator.tsql.statements import Said
 from resources.endpoints.mssql_emulator.tsql.tokens import refused, tokenize, word
@@ -36,6 +37,11 @@ class PostgresEvaluation(PostgresStatements):
 
     user = ""
     """Who logged in."""
+
+    def __init__(self, shared: Database) -> None:
+        super().__init__(shared)
+        self._binding: set[Table] = set()
+        """Views that are being made anew."""
 
     def describe(self, text: str, declared: Sequence[Parameter] = ()) -> list[Parameter]:
         """Return the undeclared parameters of a statement with suggested types, in order. Raises SqlError.
@@ -83,6 +89,24 @@ class PostgresEvaluation(PostgresStatements):
                 return says.merge(node)
             case _:
                 raise refused(type(statement).__name__, statement.line)
+
+    def bind_view(self, view: Table, text: str, columns: Sequence[str] = ()) -> None:
+        """Make a view anew from its text; `columns` are those that it must have. Raises SqlError."""
+        if view in self._binding:
+            raise SqlError(
+                4429,
+                f"View or function '{view.name}' contains a self-reference. Views or functions cannot reference "
+                "themselves directly or indirectly.",
+            )
+        node = next(made.node for made in read(text).statements if isinstance(made, program.Definition))
+        self._binding.add(view)
+        try:
+            said = views.view(self.says(Frame()), replace(node, replace=True), view, columns=columns)
+        finally:
+            self._binding.remove(view)
+        self.defined()
+        for _ in self.run(said, {}):
+            pass
 
     def compiling(self, line: int) -> AbstractContextManager[None]:
         """What a statement's meaning is looked up in: an error there counts as the statement's."""

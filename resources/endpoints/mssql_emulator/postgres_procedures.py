@@ -134,6 +134,25 @@ def _rename(session: "PostgresSession", call: program.Execute, frame: "Frame") -
     yield Affected(None)
 
 
+@_procedure("sp_refreshview")
+def _refreshview(session: "PostgresSession", call: program.Execute, frame: "Frame") -> Iterator[Outcome]:
+    given = Arguments(session, call, frame, ("@viewname",))
+    name = given.needed("@viewname")
+    with session.guarded(line=call.line):
+        cursor = Cursor(name, tokenize(name))
+        view = session.says(frame).table(cursor.name())
+        cursor.end()
+        text = session.value(
+            "SELECT CAST(tsql.view_text(tsql.relation(%(schema)s, %(name)s)) AS text)",
+            {"schema": view.schema, "name": view.name},
+        )
+        if text is None:
+            raise SqlError(15165, f"Could not find object '{name}' or you do not have permission.")
+        session.bind_view(view, text)
+    _returns(call, frame, 0)
+    yield Affected(None)
+
+
 @_procedure("sp_getapplock")
 def _getapplock(session: "PostgresSession", call: program.Execute, frame: "Frame") -> Iterator[Outcome]:
     names = ("@resource", "@lockmode", "@lockowner", "@locktimeout", "@dbprincipal")

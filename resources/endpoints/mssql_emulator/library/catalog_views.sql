@@ -199,5 +199,13 @@ CREATE VIEW sys.sequences AS SELECT o.*, 0::bigint AS start_value, 1::bigint AS 
 CREATE VIEW sys.synonyms AS SELECT o.*, tsql.name('') AS base_object_name FROM sys.objects AS o WHERE false;
 CREATE VIEW sys.procedures AS SELECT o.* FROM sys.objects AS o WHERE false;
 CREATE VIEW sys.triggers AS SELECT o.* FROM sys.objects AS o WHERE false;
-CREATE VIEW sys.sql_modules AS SELECT oid::int AS object_id, pg_get_viewdef(oid)::bpchar AS definition FROM tsql.relations WHERE relkind = 'v';
+CREATE VIEW sys.sql_modules AS SELECT oid::int AS object_id, tsql.view_text(oid) AS definition FROM tsql.relations WHERE relkind = 'v';
+-- What views read; constraints, whose expressions SQL Server lists too, are left out.
+CREATE VIEW sys.sql_expression_dependencies AS
+    SELECT oid::int AS referencing_id, 0 AS referencing_minor_id, 1::smallint AS referencing_class, tsql.name('OBJECT_OR_COLUMN') AS referencing_class_desc,
+           tsql.yes(false) AS is_schema_bound_reference, 1::smallint AS referenced_class, tsql.name('OBJECT_OR_COLUMN') AS referenced_class_desc,
+           tsql.name(NULL) AS referenced_server_name, tsql.name(reads.database) AS referenced_database_name, tsql.name(reads.schema) AS referenced_schema_name,
+           tsql.name(reads.name) AS referenced_entity_name, tsql.relation(reads.schema, reads.name)::int AS referenced_id, 0 AS referenced_minor_id,
+           tsql.yes(false) AS is_caller_dependent, tsql.yes(false) AS is_ambiguous
+    FROM tsql.relations CROSS JOIN LATERAL tsql.view_reads(oid) AS reads WHERE relkind = 'v';
 CREATE VIEW sys.database_principals AS SELECT tsql.name('dbo') AS name, 1 AS principal_id, 'S'::tsql."char(1)" AS type, tsql.name('SQL_USER') AS type_desc, tsql.name('dbo') AS default_schema_name;

@@ -7,7 +7,7 @@ CREATE VIEW "INFORMATION_SCHEMA"."TABLES" AS
            (CASE relkind WHEN 'r' THEN 'BASE TABLE' ELSE 'VIEW' END)::tsql."varchar(10)" AS "TABLE_TYPE" FROM tsql.relations;
 CREATE VIEW "INFORMATION_SCHEMA"."VIEWS" AS
     SELECT tsql.name(tsql.database()) AS "TABLE_CATALOG", tsql.name(nspname) AS "TABLE_SCHEMA", tsql.name(relname) AS "TABLE_NAME",
-           pg_get_viewdef(oid)::bpchar AS "VIEW_DEFINITION", 'NONE'::tsql."varchar(7)" AS "CHECK_OPTION", 'NO'::tsql."varchar(2)" AS "IS_UPDATABLE" FROM tsql.relations WHERE relkind = 'v';
+           CASE WHEN length(tsql.view_text(oid)) <= 4000 THEN tsql.view_text(oid) END AS "VIEW_DEFINITION", 'NONE'::tsql."varchar(7)" AS "CHECK_OPTION", 'NO'::tsql."varchar(2)" AS "IS_UPDATABLE" FROM tsql.relations WHERE relkind = 'v';
 CREATE VIEW "INFORMATION_SCHEMA"."COLUMNS" AS
     SELECT tsql.name(tsql.database()) AS "TABLE_CATALOG", tsql.name(nspname) AS "TABLE_SCHEMA", tsql.name(a.relname) AS "TABLE_NAME", tsql.name(attname) AS "COLUMN_NAME",
            (SELECT count(*) FROM pg_attribute AS b WHERE b.attrelid = a.attrelid AND b.attnum BETWEEN 1 AND a.attnum AND NOT b.attisdropped)::int AS "ORDINAL_POSITION",

@@ -19,6 +19,13 @@ BEGIN
     END CASE;
     RETURN NULL;
 END $$;
+CREATE FUNCTION tsql.object_definition(id int) RETURNS bpchar LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    IF EXISTS (SELECT FROM sys.objects WHERE object_id = id AND type IN ('C ', 'D ')) THEN
+        PERFORM tsql.fail(102, 'Incorrect syntax near ''OBJECT_DEFINITION'': this endpoint knows those of views alone.');
+    END IF;
+    RETURN tsql.view_text(id::oid);
+END $$;
 CREATE FUNCTION tsql.column_property(id int, attribute text, property text) RETURNS int LANGUAGE plpgsql STABLE AS $$
 BEGIN
     CASE lower(property)

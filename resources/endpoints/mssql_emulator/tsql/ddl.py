@@ -72,10 +72,13 @@ def _schema(cursor: Cursor, line: int) -> CreateSchema:
 
 
 def _view(cursor: Cursor, part: Reader, replace: bool) -> CreateView:
+    text = cursor.text
+    for token in reversed(cursor.tokens[cursor.at - 3 : cursor.at - 1] if replace else ()):  # OR ALTER is not kept
+        text = text[: token.start] + text[token.end + 1 :]
     name = cursor.name()
     columns = _names(cursor.wrapped()) if cursor.word() == "(" else ()
     cursor.expect("AS")
-    return CreateView(name, columns, parse_query(part(cursor)), replace)
+    return CreateView(name, columns, parse_query(part(cursor)), replace, text)
 
 
 def _index(cursor: Cursor, unique: bool, clustered: bool) -> CreateIndex:

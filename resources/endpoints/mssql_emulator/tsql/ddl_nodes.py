@@ -79,6 +79,8 @@ class CreateView:
     columns: tuple[str, ...]
     query: Any
     replace: bool
+    text: str
+    """The whole batch."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Definitions, said in PostgreSQL's SQL.
 
-Here lives how tables, indexes, views and schemas are made and changed; their grammar lives in `ddl`. It may import
-`ddl_nodes`, `derived`, `dml_sql` (which says expressions), `statements`, `scope` and `types`.
+Here lives how tables, indexes and schemas are made and changed; their grammar lives in `ddl`, views live in `views`.
+It may import both, `ddl_nodes`, `dml_sql` (which says expressions), `statements`, `scope` and `types`.
 
 Names of indexes are unique in a table only, and error 2627 tells a key from an index, so objects are named
 `kind:name` in PostgreSQL (`IX:3fa9c1d2:orders__key`); `tsql.shown` takes the front off again. What PostgreSQL has no
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from resources.endpoints.mssql_emulator.engine import Kind, SqlError, SqlType
-from resources.endpoints.mssql_emulator.tsql import ddl_nodes, derived, types
+from resources.endpoints.mssql_emulator.tsql import ddl_nodes, types, views
 from resources.endpoints.mssql_emulator.tsql.dml_sql import Manipulation
 from resources.endpoints.mssql_emulator.tsql.scope import Piece, Scope, Table, quote, text
 from resources.endpoints.mssql_emulator.tsql.statements import Said
@@ -64,7 +64,8 @@ class Definitions:
 
     def _transfer(self, node: ddl_nodes.Transfer) -> Said:
         table = self.says.table(node.table)
-        return Said(f"ALTER TABLE {table.sql} SET SCHEMA {quote(node.schema)}", verb="ALTER SCHEMA")
+        sql = f"ALTER TABLE {table.sql} SET SCHEMA {quote(node.schema)}"
+        return Said(sql, before=[views.let_go(table)], verb="ALTER SCHEMA")
 
     def _where(self, name: Any) -> str:
         table = self.says.table(name)
@@ -205,36 +206,19 @@ class Definitions:
         )
 
     def _create_view(self, node: ddl_nodes.CreateView) -> Said:
-        derived.unordered(node.query)
-        query, columns = self.says.query(node.query, None)
-        if self.says.used:
-            raise refused("a variable in CREATE VIEW")
-        names = derived.listed(columns, node.columns, node.name[-1])
-        if unnamed := derived.nameless(names):
-            raise SqlError(
-                4511,
-                f"Create View or Function failed because no column name was specified for column {unnamed}.",
-            )
-        if twice := derived.repeated(names):
-            raise SqlError(
-                4506,
-                f"Column names in each view or function must be unique. Column name '{twice}' in view or function "
-                f"'{node.name[-1]}' is specified more than once.",
-            )
-        listed = f" ({', '.join(map(quote, node.columns))})" if node.columns else ""
-        view = self._new(node.name)
-        replace = "OR REPLACE " if node.replace else ""
-        return Said(f"CREATE {replace}VIEW {view.sql}{listed} AS {query}", verb="CREATE VIEW")
+        return views.view(self.says, node, self._new(node.name))
 
     def _drop(self, node: ddl_nodes.Drop) -> Said:
         if node.kind == "DATABASE":
             raise refused("DROP DATABASE")
-        names = []
-        for name in node.names:
-            names.append(quote(name[0]) if node.kind == "SCHEMA" else self.says.table(name).sql)
         if_exists = "IF EXISTS " if node.if_exists else ""
+        if node.kind == "SCHEMA":
+            names, before = [quote(name[0]) for name in node.names], []
+        else:
+            tables = [self.says.table(name) for name in node.names]
+            names, before = [table.sql for table in tables], [views.let_go(table) for table in tables]
         calls = [f"DROP {node.kind} {if_exists}{name}" for name in names]
-        return Said(calls[0], after=calls[1:], verb=f"DROP {node.kind}")
+        return Said(calls[0], before=before, after=calls[1:], verb=f"DROP {node.kind}")
 
     def _alter_table(self, node: ddl_nodes.AlterTable) -> Said:
         table = self.says.table(node.table)
@@ -250,7 +234,7 @@ class Definitions:
             checks = [f"SELECT tsql.droppable({where}, {text(name)}, {node.if_exists})" for name in node.names]
             exists = "IF EXISTS " if node.if_exists else ""
             drops = ", ".join(f"DROP COLUMN {exists}{quote(name)}" for name in node.names)
-            return Said(f"ALTER TABLE {table.sql} {drops}", before=checks, verb=verb)
+            return Said(f"ALTER TABLE {table.sql} {drops}", before=[*checks, views.let_go(table)], verb=verb)
         if node.action == "ALTER COLUMN":
             return self._alter_column(node.columns[0], table, known)
         return self._add(node, table, known)
@@ -268,7 +252,7 @@ class Definitions:
         kept = stored(Piece(name, known[column.name]), column.type)
         using = f" USING {f'CAST({name} AS {types.base(column.type)})' if kept == name else kept}"
         change = f"ALTER COLUMN {name} TYPE {types.domain(column.type)}{using}"
-        return Said(f"ALTER TABLE {table.sql} {change}, {null}", verb="ALTER TABLE")
+        return Said(f"ALTER TABLE {table.sql} {change}, {null}", before=[views.let_go(table)], verb="ALTER TABLE")
 
     def _add(self, node: ddl_nodes.AlterTable, table: Table, known: Any) -> Said:
         scope = Scope({"": {**known, **{column.name: column.type for column in node.columns}}})
