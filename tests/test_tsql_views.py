@@ -63,3 +63,23 @@ def test_the_catalog_tells_what_a_view_says_and_reads(tsql: Client, schema: str)
     assert tsql.value(f"SELECT OBJECT_DEFINITION(OBJECT_ID('{schema}.v'))") == (
         f"CREATE   VIEW {schema}.v AS SELECT 1 AS n"
     )
+
+
+def test_columns_of_a_view_have_the_types_that_its_query_gives_them(tsql: Client, schema: str) -> None:
+    tsql.run(f"CREATE TABLE {schema}.t (id INT NOT NULL, s VARCHAR(10), d DECIMAL(9, 2))")
+    query = (
+        f"SELECT id, s + 'x' AS s, CAST(1 AS BIT) AS b, GETDATE() AS g, d * 2 AS d, N'ab' AS n, NULL AS e "
+        f"FROM {schema}.t"
+    )
+    tsql.run(f"CREATE VIEW {schema}.v AS {query}")
+    expected = ["int", "varchar(11)", "bit", "datetime", "decimal(11,2)", "nvarchar(2)", "int"]
+    assert tsql.types(f"SELECT * FROM {schema}.v") == expected
+    tsql.run(f"SELECT * INTO {schema}.made FROM {schema}.v")
+    assert tsql.types(f"SELECT * FROM {schema}.made") == expected
+
+
+def test_a_view_of_one_tables_columns_is_written_to(tsql: Client, schema: str) -> None:
+    tsql.run(f"CREATE TABLE {schema}.t (id INT, s VARCHAR(10))")
+    tsql.run(f"CREATE VIEW {schema}.v AS SELECT s AS name, id FROM {schema}.t WHERE id > 0")
+    tsql.run(f"INSERT INTO {schema}.v (name, id) VALUES ('a', 1); UPDATE {schema}.v SET name = 'b' WHERE id = 1")
+    assert tsql.rows(f"SELECT * FROM {schema}.t") == [(1, "b")]

@@ -101,9 +101,10 @@ class PostgresEvaluation(PostgresStatements):
         node = next(made.node for made in read(text).statements if isinstance(made, program.Definition))
         self._binding.add(view)
         try:
-            said = views.view(self.says(Frame()), replace(node, replace=True), view, columns=columns)
+            said, needed = views.view(self.says(Frame()), replace(node, replace=True), view, columns=columns)
         finally:
             self._binding.remove(view)
+        self._shared.ensure(needed)
         self.defined()
         for _ in self.run(said, {}):
             pass

@@ -206,7 +206,9 @@ class Definitions:
         )
 
     def _create_view(self, node: ddl_nodes.CreateView) -> Said:
-        return views.view(self.says, node, self._new(node.name))
+        said, needed = views.view(self.says, node, self._new(node.name))
+        self.types |= needed
+        return said
 
     def _drop(self, node: ddl_nodes.Drop) -> Said:
         if node.kind == "DATABASE":

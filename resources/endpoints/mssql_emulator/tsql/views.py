@@ -2,7 +2,7 @@
 
 Here lives how a view is made, and made anew when what it reads was dropped, renamed or changed; how views let go of
 that lives in `library/views.sql`, other definitions in `ddl_sql`. It may import `ddl_nodes`, `derived`, `dml_sql`,
-`nodes`, `scope`, `statements` and `tokens`.
+`nodes`, `scope`, `statements`, `storing`, `types` and `tokens`.
 """
 
 import json
@@ -11,18 +11,21 @@ from typing import Any
 
 from sqlglot import exp
 
-from resources.endpoints.mssql_emulator.engine import SqlError
-from resources.endpoints.mssql_emulator.tsql import derived
+from resources.endpoints.mssql_emulator.engine import SqlError, SqlType
+from resources.endpoints.mssql_emulator.tsql import derived, types
 from resources.endpoints.mssql_emulator.tsql.ddl_nodes import CreateView
 from resources.endpoints.mssql_emulator.tsql.dml_sql import Manipulation
 from resources.endpoints.mssql_emulator.tsql.nodes import temporary
-from resources.endpoints.mssql_emulator.tsql.scope import Table, quote, text
+from resources.endpoints.mssql_emulator.tsql.scope import Piece, Table, quote, text
 from resources.endpoints.mssql_emulator.tsql.statements import Said
+from resources.endpoints.mssql_emulator.tsql.storing import stored
 from resources.endpoints.mssql_emulator.tsql.tokens import refused
 
 
-def view(says: Manipulation, node: CreateView, table: Table, *, columns: Sequence[str] = ()) -> Said:
-    """Return what makes a view; `columns` are those that it must have.
+def view(
+    says: Manipulation, node: CreateView, table: Table, *, columns: Sequence[str] = ()
+) -> tuple[Said, set[SqlType]]:
+    """Return what makes a view, and the types whose domains must be there; `columns` are those that it must have.
 
     Raises SqlError 102, 4506, 4511 and those of its query.
     """
@@ -30,6 +33,8 @@ def view(says: Manipulation, node: CreateView, table: Table, *, columns: Sequenc
     query, pieces = says.query(node.query, None)
     if says.used:
         raise refused("a variable in CREATE VIEW")
+    if pieces is None:
+        raise refused("a view whose columns are not known")
     names = derived.listed(pieces, node.columns, table.name)
     if unnamed := derived.nameless(names):
         raise SqlError(
@@ -44,14 +49,35 @@ def view(says: Manipulation, node: CreateView, table: Table, *, columns: Sequenc
         )
     if columns and list(names) != list(columns):
         raise refused(f"{table.name}: a view of other columns than it was made with, until sp_refreshview")
-    listed = f" ({', '.join(map(quote, node.columns))})" if node.columns else ""
     kept = json.dumps({"text": node.text, "reads": _reads(node.query)})
-    return Said(
-        f"CREATE VIEW {table.sql}{listed} AS {query}",
+    said = Said(
+        f"CREATE VIEW {table.sql} ({', '.join(map(quote, names))}) AS "
+        f"{query if _updatable(node.query) else _typed(query, pieces)}",
         before=[f"SELECT tsql.drop_view({text(table.schema)}, {text(table.name)})"] if node.replace else [],
         after=[f"COMMENT ON VIEW {table.sql} IS {text(kept)}"],
         verb="CREATE VIEW",
     )
+    return said, {piece.type for piece in pieces if piece.type is not None} | {types.INT}
+
+
+def _updatable(query: Any) -> bool:
+    """Tell whether all that a query lists are columns of one table: they have its types, and may be written to."""
+    source = query.args.get("from_")
+    single = source is not None and isinstance(source.this, exp.Table) and not query.args.get("joins")
+    listed = [node.this if isinstance(node, exp.Alias) else node for node in query.expressions]
+    return single and not query.args.get("with_") and all(isinstance(node, exp.Column | exp.Star) for node in listed)
+
+
+def _typed(query: str, pieces: Sequence[Piece]) -> str:
+    """The query with columns of T-SQL's types, which PostgreSQL would make text or timestamps without end of some."""
+    names = [f"c{place}" for place in range(len(pieces))]
+    said = [_column(name, piece) for name, piece in zip(names, pieces, strict=True)]
+    return f'SELECT {", ".join(said)} FROM ({query}) AS "__v" ({", ".join(names)})'
+
+
+def _column(name: str, piece: Piece) -> str:
+    type_ = types.INT if piece.null else piece.type
+    return name if type_ is None else f"CAST({stored(Piece(name), type_)} AS {types.domain(type_)})"
 
 
 def let_go(table: Table) -> str:
