@@ -4,7 +4,8 @@ Here live variables and what is looked up; the order of statements lives in `pos
 `postgres_statements`, `postgres_frame`, `engine` and `tsql`.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import lru_cache
@@ -16,6 +17,7 @@ from resources.endpoints.mssql_emulator.postgres_frame import Frame, bindings
 from resources.endpoints.mssql_emulator.postgres_statements import PostgresStatements
 from resources.endpoints.mssql_emulator.tsql import dml, program, types, views
 from resources.endpoints.mssql_emulator.tsql.batch import read_batch
+from resources.endpoints.mssql_emulator.tsql.calls import declarations
 from resources.endpoints.mssql_emulator.tsql.concatenation import running_concatenation
 from resources.endpoints.mssql_emulator.tsql.convert import cast
 from resources.endpoints.mssql_emulator.tsql.dml_sql import Manipulation
@@ -113,16 +115,37 @@ class PostgresEvaluation(PostgresStatements):
         """What a statement's meaning is looked up in: an error there counts as the statement's."""
         return self.guarded(writes=False, line=line)
 
-    def bindings(self, frame: Frame) -> Values:
-        """The values of every placeholder."""
-        return bindings(self, self.user, frame)
+    def bindings(self, frame: Frame, described: Mapping[str, tuple[Any, Any]] | None = None) -> Values:
+        """The values of every placeholder; `described` are those of what batches return. Raises SqlError."""
+        values = bindings(self, self.user, frame)
+        for name, (text, declared) in (described or {}).items():
+            said = (self.evaluate(node, frame, 1, types.NVARCHAR_MAX) for node in (text, declared))
+            values[name] = self.first_result(*(one or "" for one in said))
+        return values
+
+    def first_result(self, text: str, declared: str) -> str:
+        """Return name, type and nullability of what a batch returns first, as JSON; it is not run. Raises SqlError."""
+        frame = Frame(variables={name: (type_, None) for name, type_, _ in declarations(declared)})
+        for statement in read(text).statements:
+            if isinstance(statement, program.Query):
+                break
+            if not isinstance(statement, program.Use | program.SetOption):
+                raise refused("the description of a batch that does not begin with SELECT", statement.line)
+        else:
+            return "[]"
+        with self.compiling(statement.line):
+            said = self.translated(statement, self.says(frame), frame)
+            columns, unscaled, _ = self.described(self._bound(said.sql, self.bindings(frame)), said)
+        if unscaled:
+            raise refused("the description of a numeric expression whose scale is not known: CAST it", statement.line)
+        return json.dumps([(column.name or None, types.type_name(column.type), column.nullable) for column in columns])
 
     def evaluate(self, node: Any, frame: Frame, line: int, to: SqlType) -> str | None:
         """Return the value of an expression as that type, in PostgreSQL's text form. Raises SqlError."""
         with self.guarded(writes=False, line=line, verb="SELECT"):
             says = self.says(frame)
             piece = converted(says.value(node, Scope()), to)
-            return self.value(f"SELECT CAST({piece.sql} AS text)", self.bindings(frame))
+            return self.value(f"SELECT CAST({piece.sql} AS text)", self.bindings(frame, says.described))
 
     def assign(self, statement: program.Declare | program.Assign, frame: Frame) -> None:
         """Give a variable its value. Raises SqlError."""
@@ -135,8 +158,9 @@ class PostgresEvaluation(PostgresStatements):
     def holds(self, node: Any, frame: Frame, line: int) -> bool:
         """Tell whether a condition holds. Raises SqlError."""
         with self.guarded(writes=False, line=line, verb="SELECT"):
-            condition = self.says(frame).condition(node, Scope())
-            return self.value(f"SELECT CASE WHEN {condition} THEN '1' END", self.bindings(frame)) == "1"
+            says = self.says(frame)
+            query = f"SELECT CASE WHEN {says.condition(node, Scope())} THEN '1' END"
+            return self.value(query, self.bindings(frame, says.described)) == "1"
 
     def assigning(self, statement: program.Assigning, frame: Frame) -> None:
         """SELECT @a = ...: the last row's values; without a row the variables keep theirs."""
@@ -158,7 +182,7 @@ class PostgresEvaluation(PostgresStatements):
                 piece = converted(Piece(name, column.type, null=column.null), frame.variables[variable][0])
                 values.append(f"CAST({piece.sql} AS text)")
             whole = f"SELECT {', '.join(values)} FROM ({sql}) AS q ({', '.join(names)})"
-            rows = self.connection.execute(whole.encode(), self.bindings(frame)).fetchall()
+            rows = self.connection.execute(whole.encode(), self.bindings(frame, says.described)).fetchall()
         self.rowcount = len(rows)
         if rows:
             for name, value in zip(statement.names, rows[-1], strict=True):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from resources.endpoints.mssql_emulator.engine import Affected, Outcome, ResultColumn, ResultSet, SqlError, SqlType
 from resources.endpoints.mssql_emulator.tsql import ddl_nodes, program, types
+from resources.endpoints.mssql_emulator.tsql.calls import declarations
 from resources.endpoints.mssql_emulator.tsql.tokens import Cursor, refused, tokenize
 
 if TYPE_CHECKING:
@@ -104,19 +105,6 @@ def _executesql(session: "PostgresSession", call: program.Execute, frame: "Frame
     for name, variable in outputs.items():
         frame.variables[variable] = (frame.variables[variable][0], inner.variables[name][1])
     _returns(call, frame, 0)
-
-
-def declarations(text: str) -> list[tuple[str, SqlType, bool]]:
-    """Return names, types and directions of parameters declared as `@a int, @b bit OUTPUT`. Raises SqlError."""
-    found = []
-    for part in Cursor(text, tokenize(text)).split():
-        name = part.identifier().lower()
-        part.accept("AS")
-        type_ = types.read_type(part)
-        output = bool(part.accept_any("OUTPUT", "OUT"))
-        part.end()
-        found.append((name, type_, output))
-    return found
 
 
 @_procedure("sp_rename")
@@ -215,6 +203,19 @@ def _releaseapplock(session: "PostgresSession", call: program.Execute, frame: "F
         released = session.value("SELECT pg_advisory_unlock(hashtextextended(%(resource)s, 0))::text", resource)
     _returns(call, frame, 0 if released == "true" else -999)
     yield Affected(None)
+
+
+@_procedure("sp_describe_first_result_set")
+def _describe(session: "PostgresSession", call: program.Execute, frame: "Frame") -> Iterator[Outcome]:
+    names = ("@tsql", "@params", "@browse_information_mode")
+    given = Arguments(session, call, frame, names)
+    if given.text("@browse_information_mode", "0") != "0":
+        raise refused("@browse_information_mode", call.line)
+    inner = type(frame)(frame.depth + 1, errors=frame.errors)
+    inner.variables = {name: (types.NVARCHAR_MAX, given.text(name)) for name in names}
+    function = "sys.dm_exec_describe_first_result_set(@tsql, @params, 0)"
+    yield from session.run_text(f"SELECT * FROM {function} ORDER BY column_ordinal", inner)
+    _returns(call, frame, 0)
 
 
 @_procedure("sp_tablecollations_100")

@@ -170,7 +170,9 @@ class PostgresSession(PostgresEvaluation):
         known = self._known.get(key)
         if known is None or known[0] is not statement:
             with self.compiling(statement.line):
-                said = self.translated(statement, self.says(frame), frame)
+                says = self.says(frame)
+                said = self.translated(statement, says, frame)
+                said.described = says.described
             if isinstance(statement, program.Selected):
                 self.defined()
             else:
@@ -179,7 +181,7 @@ class PostgresSession(PostgresEvaluation):
                     self._known.pop(next(iter(self._known)))
         else:
             said = known[1]
-        yield from self.run(said, self.bindings(frame), statement.line)
+        yield from self.run(said, self.bindings(frame, said.described), statement.line)
 
     def _definition(self, statement: program.Definition, frame: Frame) -> Iterator[Outcome]:
         node = statement.node

@@ -26,7 +26,7 @@ CREATE FUNCTION tsql.type_text(type oid, modifier int) RETURNS text LANGUAGE sql
 
 CREATE VIEW tsql.attributes AS
     SELECT a.attrelid, a.attnum, a.attname, a.attnotnull, a.attidentity, a.atthasdef, c.relnamespace, c.relname, c.relkind, k.*,
-           split_part(t.text, '(', 1) AS kind, substring(t.text FROM '\((\d+)') AS first_argument, substring(t.text FROM ',(\d+)\)') AS second_argument
+           t.text AS written, split_part(t.text, '(', 1) AS kind, substring(t.text FROM '\((\d+)') AS first_argument, substring(t.text FROM ',(\d+)\)') AS second_argument
     FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid AND c.relkind IN ('r', 'v')
     JOIN pg_namespace AS n ON n.oid = c.relnamespace AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'tsql')
         AND (n.nspname NOT LIKE 'pg\_%' OR n.oid = pg_my_temp_schema())
@@ -41,6 +41,20 @@ CREATE VIEW tsql.relations AS
 
 CREATE FUNCTION tsql.name(value text) RETURNS tsql."nvarchar(128)" LANGUAGE sql IMMUTABLE AS $$ SELECT value::bpchar::tsql."nvarchar(128)" $$;
 CREATE FUNCTION tsql.yes(value boolean) RETURNS tsql.bit LANGUAGE sql IMMUTABLE AS $$ SELECT (CASE WHEN value THEN 1 ELSE 0 END)::smallint::tsql.bit $$;
+
+-- What the catalog tells of a type as T-SQL writes it.
+CREATE FUNCTION tsql.measures(written text) RETURNS TABLE (id smallint, max_length smallint, "precision" smallint, scale smallint, collation_name tsql."nvarchar(128)") LANGUAGE sql STABLE AS $$
+    SELECT id::smallint,
+           (CASE WHEN family IN ('string', 'binary') THEN coalesce(first_argument::int, -1) WHEN family = 'wide' THEN coalesce(2 * first_argument::int, -1)
+                WHEN name = 'decimal' THEN CASE WHEN first_argument::int <= 9 THEN 5 WHEN first_argument::int <= 19 THEN 9 WHEN first_argument::int <= 28 THEN 13 ELSE 17 END
+                WHEN name IN ('time', 'datetime2', 'datetimeoffset') THEN bytes - CASE WHEN first_argument::int <= 2 THEN 2 WHEN first_argument::int <= 4 THEN 1 ELSE 0 END
+                ELSE bytes END)::smallint,
+           (CASE WHEN name = 'decimal' THEN first_argument::int WHEN name IN ('time', 'datetime2', 'datetimeoffset') THEN digits - 7 + first_argument::int
+                - CASE first_argument WHEN '0' THEN 1 ELSE 0 END ELSE digits END)::smallint,
+           (CASE WHEN name = 'decimal' THEN second_argument::int WHEN name IN ('time', 'datetime2', 'datetimeoffset') THEN first_argument::int ELSE decimals END)::smallint,
+           tsql.name(CASE WHEN family IN ('string', 'wide') THEN 'Latin1_General_100_BIN2_UTF8' END)
+    FROM tsql.kinds CROSS JOIN LATERAL (SELECT substring(written FROM '\((\d+)') AS first_argument, substring(written FROM ',(\d+)\)') AS second_argument) AS arguments
+    WHERE name = split_part(written, '(', 1) $$;
 
 CREATE VIEW sys.schemas AS
     SELECT tsql.name(nspname) AS name, oid::int AS schema_id, 1 AS principal_id FROM pg_namespace
@@ -82,20 +96,13 @@ CREATE VIEW sys.types AS
            tsql.yes(false), tsql.yes(false), tsql.yes(false), tsql.yes(false);
 
 CREATE VIEW sys.all_columns AS
-    SELECT attrelid::int AS object_id, tsql.name(attname) AS name, attnum::int AS column_id, id::smallint AS system_type_id, id AS user_type_id,
-           (CASE WHEN family IN ('string', 'binary') THEN coalesce(first_argument::int, -1) WHEN family = 'wide' THEN coalesce(2 * first_argument::int, -1)
-                WHEN kind = 'decimal' THEN CASE WHEN first_argument::int <= 9 THEN 5 WHEN first_argument::int <= 19 THEN 9 WHEN first_argument::int <= 28 THEN 13 ELSE 17 END
-                WHEN kind IN ('time', 'datetime2', 'datetimeoffset') THEN bytes - CASE WHEN first_argument::int <= 2 THEN 2 WHEN first_argument::int <= 4 THEN 1 ELSE 0 END
-                ELSE bytes END)::smallint AS max_length,
-           (CASE WHEN kind = 'decimal' THEN first_argument::int WHEN kind IN ('time', 'datetime2', 'datetimeoffset') THEN digits - 7 + first_argument::int
-                - CASE first_argument WHEN '0' THEN 1 ELSE 0 END ELSE digits END)::smallint AS precision,
-           (CASE WHEN kind = 'decimal' THEN second_argument::int WHEN kind IN ('time', 'datetime2', 'datetimeoffset') THEN first_argument::int ELSE decimals END)::smallint AS scale,
-           tsql.name(CASE WHEN family IN ('string', 'wide') THEN 'Latin1_General_100_BIN2_UTF8' END) AS collation_name,
+    SELECT attrelid::int AS object_id, tsql.name(attname) AS name, attnum::int AS column_id, m.id AS system_type_id, m.id::int AS user_type_id,
+           m.max_length, m.precision, m.scale, m.collation_name,
            tsql.yes(NOT attnotnull) AS is_nullable, tsql.yes(attidentity <> '') AS is_identity, tsql.yes(false) AS is_computed, tsql.yes(false) AS is_rowguidcol,
            coalesce((SELECT d.oid::int FROM pg_attrdef AS d WHERE adrelid = attrelid AND adnum = attnum), 0) AS default_object_id,
            tsql.yes(false) AS is_hidden, 0::smallint AS generated_always_type, tsql.yes(false) AS is_sparse, tsql.yes(false) AS is_column_set,
            NULL::int AS encryption_type, 0 AS xml_collection_id
-    FROM tsql.attributes;
+    FROM tsql.attributes CROSS JOIN LATERAL tsql.measures(written) AS m;
 CREATE VIEW sys.columns AS
     SELECT * FROM sys.all_columns WHERE object_id IN (SELECT oid::int FROM tsql.relations)
     OR object_id IN (SELECT oid::int FROM pg_class WHERE relnamespace = pg_my_temp_schema());

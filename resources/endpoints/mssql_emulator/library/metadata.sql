@@ -65,3 +65,12 @@ BEGIN
     END CASE;
     RETURN NULL;
 END $$;
+
+-- What sys.dm_exec_describe_first_result_set tells: a row for each column of a result, of which the session knows name, type and nullability.
+CREATE FUNCTION tsql.described(columns jsonb) RETURNS TABLE (
+    is_hidden tsql.bit, column_ordinal int, name tsql."nvarchar(128)", is_nullable tsql.bit, system_type_id int, system_type_name tsql."nvarchar(128)",
+    max_length smallint, "precision" smallint, scale smallint, collation_name tsql."nvarchar(128)", user_type_id int, error_number int, error_message tsql."nvarchar(max)")
+LANGUAGE sql STABLE AS $$
+    SELECT tsql.yes(false), place::int, tsql.name(item ->> 0), tsql.yes((item ->> 2)::boolean), m.id::int, tsql.name(item ->> 1),
+           m.max_length, m.precision, m.scale, m.collation_name, NULL::int, NULL::int, NULL::bpchar
+    FROM jsonb_array_elements(columns) WITH ORDINALITY AS c(item, place) CROSS JOIN LATERAL tsql.measures(item ->> 1) AS m $$;

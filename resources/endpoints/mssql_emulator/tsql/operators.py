@@ -6,6 +6,7 @@ Here lives what T-SQL's precedence of types asks for and PostgreSQL's operators 
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from resources.endpoints.mssql_emulator.engine import Kind, SqlError, SqlType
 from resources.endpoints.mssql_emulator.tsql import type_rules, types
@@ -43,6 +44,8 @@ class Operators:
         """Names of the placeholders in what was said: variables and GLOBALS."""
         self.locks: list[str] = []
         """Statements that take a table's lock before the statement runs."""
+        self.described: dict[str, tuple[Any, Any]] = {}
+        """Placeholders of what batches return, by the expressions that say those and declare their parameters."""
         self.guesses: dict[str, SqlType | None] | None = None
         """Types of undeclared parameters, where they are asked for; elsewhere such a parameter is an error."""
 

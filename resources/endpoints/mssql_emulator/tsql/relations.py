@@ -17,7 +17,7 @@ from resources.endpoints.mssql_emulator.engine import Kind, SqlError, SqlType
 from resources.endpoints.mssql_emulator.tsql import type_rules, types
 from resources.endpoints.mssql_emulator.tsql.derived import named, unordered
 from resources.endpoints.mssql_emulator.tsql.expressions import Expressions
-from resources.endpoints.mssql_emulator.tsql.nodes import bare_call, parts, temporary
+from resources.endpoints.mssql_emulator.tsql.nodes import bare_call, parts, shown, temporary
 from resources.endpoints.mssql_emulator.tsql.scope import Columns, Piece, Scope, Table, quote
 from resources.endpoints.mssql_emulator.tsql.tokens import Name, refused
 
@@ -46,6 +46,24 @@ CHANGE_COLUMNS: dict[str, SqlType | None] = {
     "SYS_CHANGE_CONTEXT": SqlType(Kind.VARBINARY, 128),
 }
 """https://learn.microsoft.com/sql/relational-databases/system-functions/changetable-transact-sql"""
+
+
+DESCRIBED_COLUMNS: dict[str, SqlType | None] = {
+    "is_hidden": SqlType(Kind.BIT),
+    "column_ordinal": types.INT,
+    "name": types.SYSNAME,
+    "is_nullable": SqlType(Kind.BIT),
+    "system_type_id": types.INT,
+    "system_type_name": types.SYSNAME,
+    "max_length": types.SMALLINT,
+    "precision": types.SMALLINT,
+    "scale": types.SMALLINT,
+    "collation_name": types.SYSNAME,
+    "user_type_id": types.INT,
+    "error_number": types.INT,
+    "error_message": types.NVARCHAR_MAX,
+}
+"""Those that clients ask for of sys.dm_exec_describe_first_result_set; NULL where there is no error."""
 
 
 class Relations(Expressions):
@@ -219,6 +237,14 @@ class Relations(Expressions):
             return f"(SELECT CAST(item AS bpchar) AS value FROM {said} AS item)", {"value": type_}
         if name.upper() == "CHANGETABLE_CHANGES" and len(node.expressions) == 2:
             return self._changes(node.expressions[0].name, self.value(node.expressions[1], scope).sql)
+        if name.upper() == "SYS.DM_EXEC_DESCRIBE_FIRST_RESULT_SET" and len(node.expressions) == 3:
+            text, declared, browses = node.expressions
+            if not isinstance(browses, exp.Null) and browses.sql() != "0":
+                raise refused(f"{name} with {shown(browses)}")
+            placeholder = f"described_{len(self.described)}"
+            self.described[placeholder] = (text, declared)
+            self.used.add(placeholder)
+            return f"tsql.described(CAST(%({placeholder})s AS jsonb))", DESCRIBED_COLUMNS
         raise refused(f"table function {name}")
 
     def _changes(self, name: str, since: str) -> tuple[str, dict[str, SqlType | None]]:
