@@ -217,6 +217,24 @@ def test_indexes_are_named_within_their_table(tsql: Client, t: str, schema: str)
     tsql.refuses(3701, f"DROP INDEX ix ON {t}")
 
 
+def test_a_columnstore_holds_the_table_and_shows_every_column(tsql: Client, t: str, schema: str) -> None:
+    tsql.run(f"SELECT * INTO {schema}.c FROM {t}; CREATE CLUSTERED COLUMNSTORE INDEX cci ON {schema}.c")
+    tsql.run(f"INSERT INTO {schema}.c VALUES (1, NULL, 3)")
+    assert len(everything(tsql, f"{schema}.c")) == 4
+    found = f"WHERE object_id = OBJECT_ID('{schema}.c')"
+    assert tsql.rows(f"SELECT index_id, name, type, type_desc, filter_definition FROM sys.indexes {found}") == [
+        (1, "cci", 5, "CLUSTERED COLUMNSTORE", None)
+    ]
+    columns = f"SELECT column_id, key_ordinal, is_included_column FROM sys.index_columns {found} ORDER BY 1"
+    assert tsql.rows(columns) == [(1, 0, True), (2, 0, True), (3, 0, True)]
+    tsql.refuses(1902, f"CREATE CLUSTERED INDEX other ON {schema}.c (id)")
+    tsql.refuses(102, f"CREATE NONCLUSTERED COLUMNSTORE INDEX other ON {schema}.c (id)")
+    tsql.run(f"ALTER TABLE {schema}.c DROP COLUMN n; DROP INDEX cci ON {schema}.c")
+    assert tsql.rows(f"SELECT type_desc FROM sys.indexes {found}") == [("HEAP",)]
+    tsql.run(f"CREATE TABLE {schema}.x (a XML)")
+    tsql.refuses(35343, f"CREATE CLUSTERED COLUMNSTORE INDEX cci ON {schema}.x")
+
+
 def test_a_max_type_is_no_key(tsql: Client, schema: str) -> None:
     tsql.refuses(1919, f"CREATE TABLE {schema}.m (k NVARCHAR(MAX) NOT NULL PRIMARY KEY)")
 

@@ -114,14 +114,14 @@ CREATE VIEW sys.identity_columns AS
 
 CREATE VIEW tsql.indexes AS
     SELECT i.indrelid, i.indexrelid, tsql.shown(c.relname) AS name, i.indisunique, i.indisprimary, con.contype, con.oid AS constraint_id,
-           coalesce(obj_description(i.indexrelid, 'pg_class'), 'nonclustered') AS note, i.indkey, i.indoption, i.indnkeyatts, pg_get_expr(i.indpred, i.indrelid) AS filter,
-           row_number() OVER (PARTITION BY i.indrelid ORDER BY obj_description(i.indexrelid, 'pg_class') = 'clustered' DESC NULLS LAST, i.indexrelid) AS place,
-           bool_or(obj_description(i.indexrelid, 'pg_class') = 'clustered') OVER (PARTITION BY i.indrelid) AS has_clustered
+           coalesce(obj_description(i.indexrelid, 'pg_class'), 'nonclustered') AS note, i.indkey, i.indoption, i.indnkeyatts, nullif(pg_get_expr(i.indpred, i.indrelid), 'false') AS filter,
+           row_number() OVER (PARTITION BY i.indrelid ORDER BY obj_description(i.indexrelid, 'pg_class') LIKE 'clustered%' DESC NULLS LAST, i.indexrelid) AS place,
+           bool_or(obj_description(i.indexrelid, 'pg_class') LIKE 'clustered%') OVER (PARTITION BY i.indrelid) AS has_clustered
     FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid LEFT JOIN pg_constraint AS con ON con.conindid = i.indexrelid AND con.contype IN ('p', 'u')
     WHERE i.indrelid IN (SELECT oid FROM tsql.relations);
 CREATE VIEW sys.indexes AS
     SELECT indrelid::int AS object_id, tsql.name(name) AS name, (place + CASE WHEN coalesce(has_clustered, false) THEN 0 ELSE 1 END)::int AS index_id,
-           (CASE note WHEN 'clustered' THEN 1 ELSE 2 END)::smallint AS type, tsql.name(CASE note WHEN 'clustered' THEN 'CLUSTERED' ELSE 'NONCLUSTERED' END) AS type_desc,
+           (CASE note WHEN 'clustered' THEN 1 WHEN 'nonclustered' THEN 2 ELSE 5 END)::smallint AS type, tsql.name(upper(note)) AS type_desc,
            tsql.yes(indisunique) AS is_unique, tsql.yes(indisprimary) AS is_primary_key, tsql.yes(coalesce(contype = 'u', false)) AS is_unique_constraint,
            tsql.yes(false) AS is_disabled, tsql.yes(false) AS is_hypothetical, tsql.yes(filter IS NOT NULL) AS has_filter, filter::bpchar AS filter_definition, 1 AS data_space_id,
            tsql.yes(false) AS ignore_dup_key, 0::smallint AS fill_factor
@@ -133,7 +133,10 @@ CREATE VIEW sys.index_columns AS
     SELECT indrelid::int AS object_id, (place + CASE WHEN coalesce(has_clustered, false) THEN 0 ELSE 1 END)::int AS index_id, k.place_in_key::int AS index_column_id,
            k.number::int AS column_id, (CASE WHEN k.place_in_key <= indnkeyatts THEN k.place_in_key ELSE 0 END)::smallint AS key_ordinal, 0::smallint AS partition_ordinal,
            tsql.yes(CASE WHEN k.place_in_key <= indnkeyatts THEN (indoption[k.place_in_key - 1] & 1) = 1 ELSE false END) AS is_descending_key, tsql.yes(k.place_in_key > indnkeyatts) AS is_included_column
-    FROM tsql.indexes CROSS JOIN LATERAL unnest(indkey::int2[]) WITH ORDINALITY AS k(number, place_in_key);
+    FROM tsql.indexes CROSS JOIN LATERAL unnest(indkey::int2[]) WITH ORDINALITY AS k(number, place_in_key) WHERE note <> 'clustered columnstore'
+    UNION ALL
+    SELECT indrelid::int, place::int, row_number() OVER (PARTITION BY indrelid ORDER BY attnum)::int, attnum::int, 0::smallint, 0::smallint, tsql.yes(false), tsql.yes(true)
+    FROM tsql.indexes JOIN tsql.attributes ON attrelid = indrelid WHERE note = 'clustered columnstore';
 
 CREATE VIEW sys.key_constraints AS
     SELECT o.*, i.index_id AS unique_index_id, tsql.yes(false) AS is_system_named FROM sys.objects AS o
@@ -165,7 +168,7 @@ BEGIN
 END $$;
 CREATE VIEW sys.partitions AS
     SELECT i.object_id::bigint * 1000 + i.index_id AS partition_id, i.object_id, i.index_id, 1 AS partition_number, i.object_id::bigint * 1000 + i.index_id AS hobt_id,
-           tsql.row_count(i.object_id::oid) AS rows, 0::smallint AS data_compression, tsql.name('NONE') AS data_compression_desc
+           tsql.row_count(i.object_id::oid) AS rows, (CASE i.type WHEN 5 THEN 3 ELSE 0 END)::smallint AS data_compression, tsql.name(CASE i.type WHEN 5 THEN 'COLUMNSTORE' ELSE 'NONE' END) AS data_compression_desc
     FROM sys.indexes AS i;
 
 CREATE VIEW sys.databases AS

@@ -98,8 +98,8 @@ BEGIN
                WHERE indrelid = tsql.relation(schema, name) AND tsql.shown(i.relname) = index) THEN
         PERFORM tsql.fail(1913, format('The operation failed because an index or statistics with name ''%s'' already exists on table ''%s.%s''.', index, schema, name));
     END IF;
-    IF kind = 'clustered' AND EXISTS (SELECT FROM pg_index WHERE indrelid = tsql.relation(schema, name)
-                                      AND obj_description(indexrelid, 'pg_class') = 'clustered') THEN
+    IF kind LIKE 'clustered%' AND EXISTS (SELECT FROM pg_index WHERE indrelid = tsql.relation(schema, name)
+                                          AND obj_description(indexrelid, 'pg_class') LIKE 'clustered%') THEN
         PERFORM tsql.fail(1902, format('Cannot create more than one clustered index on table ''%s.%s''.', schema, name));
     END IF;
 END $$;

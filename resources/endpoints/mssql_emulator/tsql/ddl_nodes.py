@@ -72,6 +72,14 @@ class CreateIndex:
 
 
 @dataclass(frozen=True)
+class CreateColumnstore:
+    """CREATE CLUSTERED COLUMNSTORE INDEX."""
+
+    name: str
+    table: Name
+
+
+@dataclass(frozen=True)
 class CreateView:
     """CREATE VIEW."""
 

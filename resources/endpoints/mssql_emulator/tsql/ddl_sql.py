@@ -1,11 +1,11 @@
 """Definitions, said in PostgreSQL's SQL.
 
-Here lives how tables, indexes and schemas are made and changed; their grammar lives in `ddl`, views live in `views`.
-It may import both, `ddl_nodes`, `dml_sql` (which says expressions), `statements`, `scope` and `types`.
+Here lives how tables and schemas are made and changed; their grammar lives in `ddl`, views and indexes live in `views`
+and `indexes`. It may import those, `ddl_nodes`, `dml_sql` (which says expressions), `statements`, `scope` and `types`.
 
-Names of indexes are unique in a table only, and error 2627 tells a key from an index, so objects are named
-`kind:name` in PostgreSQL (`IX:3fa9c1d2:orders__key`); `tsql.shown` takes the front off again. What PostgreSQL has no
-place for (the name of a default, whether an index is clustered) is kept as a comment on the object.
+Error 2627 tells a key from an index, so objects are named `kind:name` in PostgreSQL; `tsql.shown` takes the front off
+again. What PostgreSQL has no place for (the name of a default, whether an index is clustered) is kept as a comment on
+the object.
 """
 
 import secrets
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from resources.endpoints.mssql_emulator.engine import Kind, SqlError, SqlType
-from resources.endpoints.mssql_emulator.tsql import ddl_nodes, types, views
+from resources.endpoints.mssql_emulator.tsql import ddl_nodes, indexes, types, views
 from resources.endpoints.mssql_emulator.tsql.dml_sql import Manipulation
 from resources.endpoints.mssql_emulator.tsql.scope import Piece, Scope, Table, quote, text
 from resources.endpoints.mssql_emulator.tsql.statements import Said
@@ -41,13 +41,6 @@ class Definitions:
     def _create_schema(self, node: ddl_nodes.CreateSchema) -> Said:
         return Said(f"CREATE SCHEMA {quote(node.name)}", verb="CREATE SCHEMA")
 
-    def _drop_index(self, node: ddl_nodes.DropIndex) -> Said:
-        calls = [
-            f"SELECT tsql.drop_index({self._where(table)}, {text(name)}, {node.if_exists})"
-            for name, table in node.indexes
-        ]
-        return Said(calls[0], after=calls[1:], verb="DROP INDEX")
-
     def _truncate(self, node: ddl_nodes.Truncate) -> Said:
         table = self.says.table(node.table)
         self._there(table, 4701)
@@ -66,10 +59,6 @@ class Definitions:
         table = self.says.table(node.table)
         sql = f"ALTER TABLE {table.sql} SET SCHEMA {quote(node.schema)}"
         return Said(sql, before=[views.let_go(table)], verb="ALTER SCHEMA")
-
-    def _where(self, name: Any) -> str:
-        table = self.says.table(name)
-        return f"{text(table.schema)}, {text(table.name)}"
 
     # ------------------------------------------------------------------ tables
 
@@ -148,7 +137,7 @@ class Definitions:
         match constraint.kind:
             case "PK" | "UQ":
                 for column, _ in constraint.columns:
-                    self._indexable(column, scope.relations[""] or {}, table)
+                    indexes.indexable(column, scope.relations[""] or {}, table)
                 word = "PRIMARY KEY" if constraint.kind == "PK" else "UNIQUE NULLS NOT DISTINCT"
                 clustered = constraint.clustered if constraint.clustered is not None else constraint.kind == "PK"
                 note = "clustered" if clustered else "nonclustered"
@@ -162,48 +151,14 @@ class Definitions:
                 actions = "".join(f" {action}" for action in constraint.actions)
                 return f"{front}FOREIGN KEY ({listed}) REFERENCES {target}{actions}", []
 
-    def _indexable(self, column: str, columns: Any, table: Table) -> None:
-        if column not in columns:
-            raise SqlError(1911, f"Column name '{column}' does not exist in the target table or view.")
-        type_ = columns[column]
-        if type_ is not None and type_.kind in types.STRINGS | types.BINARIES and type_.length is None:
-            raise SqlError(
-                1919,
-                f"Column '{column}' in table '{table.schema}.{table.name}' is of a type that is invalid "
-                "for use as a key column in an index.",
-            )
-        if type_ is not None and type_.kind is Kind.XML:
-            raise SqlError(
-                1919,
-                f"Column '{column}' in table '{table.name}' is of a type that is invalid for use as a "
-                "key column in an index.",
-            )
-
     # ------------------------------------------------------------------ the rest
 
-    def _create_index(self, node: ddl_nodes.CreateIndex) -> Said:
+    def _create_index(self, node: ddl_nodes.CreateIndex | ddl_nodes.CreateColumnstore) -> Said:
         table = self.says.table(node.table)
-        columns = self._there(table, 1088)
-        for name, _ in node.columns:
-            self._indexable(name, columns, table)
-        index = checked_identifier(f"IX:{secrets.token_hex(4)}:{node.name}")
-        keys = ", ".join(
-            f"{quote(name)} {'DESC NULLS LAST' if desc else 'ASC NULLS FIRST'}" for name, desc in node.columns
-        )
-        sql = f"CREATE {'UNIQUE ' if node.unique else ''}INDEX {quote(index)} ON {table.sql} ({keys})"
-        if node.include:
-            sql += f" INCLUDE ({', '.join(map(quote, node.include))})"
-        if node.unique:
-            sql += " NULLS NOT DISTINCT"
-        if node.where is not None:
-            sql += f" WHERE {self.says.condition(node.where, Scope({'': columns}))}"
-        note = "clustered" if node.clustered else "nonclustered"
-        return Said(
-            sql,
-            before=[f"SELECT tsql.new_index({text(table.schema)}, {text(table.name)}, {text(node.name)}, '{note}')"],
-            after=[f"COMMENT ON INDEX {quote(table.schema)}.{quote(index)} IS '{note}'"],
-            verb="CREATE INDEX",
-        )
+        return indexes.create(self.says, node, table, self._there(table, 1088))
+
+    def _drop_index(self, node: ddl_nodes.DropIndex) -> Said:
+        return indexes.drop(self.says, node)
 
     def _create_view(self, node: ddl_nodes.CreateView) -> Said:
         said, needed = views.view(self.says, node, self._new(node.name))
@@ -309,6 +264,7 @@ class Definitions:
     _METHODS: ClassVar[dict[type, Callable[[Any, Any], Said]]] = {
         ddl_nodes.CreateTable: _create_table,
         ddl_nodes.CreateIndex: _create_index,
+        ddl_nodes.CreateColumnstore: _create_index,
         ddl_nodes.CreateView: _create_view,
         ddl_nodes.CreateSchema: _create_schema,
         ddl_nodes.Drop: _drop,
