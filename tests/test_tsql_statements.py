@@ -113,6 +113,24 @@ def test_merge_updates_inserts_deletes_and_tells(tsql: Client, t: str) -> None:
     assert everything(tsql, t) == [(1, "A", 11), (2, "b", 20), (9, "z", None)]
 
 
+def test_options_that_change_no_result_may_follow_any_statement_that_writes(tsql: Client, t: str) -> None:
+    tsql.run(f"UPDATE x SET n = 1 FROM {t} AS x WHERE id < 3 OPTION (LABEL = 'load', MAXDOP 1)")
+    tsql.run(f"DELETE FROM {t} OPTION (RECOMPILE)")
+    tsql.run(
+        f"MERGE {t} USING (SELECT 7 AS id) AS s ON t.id = s.id WHEN NOT MATCHED THEN INSERT (id) VALUES (s.id) "
+        "OPTION (LABEL = 'x');"
+    )
+    assert everything(tsql, t) == [(7, None, None)]
+
+
+def test_a_statement_that_writes_takes_as_many_rounds_of_recursion_as_it_says(tsql: Client, t: str) -> None:
+    rows = "WITH c AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM c WHERE n < 150)"
+    tsql.refuses(530, f"{rows} UPDATE {t} SET n = (SELECT MAX(n) FROM c)")
+    tsql.run(f"{rows} UPDATE {t} SET n = (SELECT MAX(n) FROM c) OPTION (MAXRECURSION 200)")
+    tsql.run(f"{rows} INSERT INTO {t} (id, n) SELECT 10, MAX(n) FROM c OPTION (MAXRECURSION 200)")
+    assert [n for _, _, n in everything(tsql, t)] == [150, 150, 150, 150]
+
+
 def test_merge_refuses_to_touch_a_row_twice(tsql: Client, t: str) -> None:
     tsql.refuses(
         8672,

@@ -41,7 +41,7 @@ class Manipulation(Queries):
         _written(node.columns, columns)
         self.hints(table, node.hints, writes=True)
         scope = Scope()
-        with_ = self.with_clause(exp.Select(with_=node.with_), scope) if node.with_ is not None else ""
+        with_ = self._with(node.with_, node.query.args.get("options") if node.query is not None else (), scope)
         overriding = " OVERRIDING SYSTEM VALUE" if self.identity_insert == table else ""
         names = node.columns or self._insertable(table)
         if node.query is None and not node.rows:
@@ -53,6 +53,11 @@ class Manipulation(Queries):
         if overriding:
             said.after.append(f"SELECT tsql.reseed('{table.schema}', {text(table.name)})")
         return said
+
+    def _with(self, with_: Any, options: Sequence[Any] | None, scope: Scope) -> str:
+        """Return WITH, or nothing, of a statement with these options. Raises SqlError 102."""
+        self.options(options)
+        return self.with_clause(exp.Select(with_=with_, options=list(options or ())), scope)
 
     def _inserted(self, node: Insert, names: Sequence[str], columns: Mapping[str, Any], scope: Scope) -> str:
         if node.query is not None:
@@ -102,7 +107,7 @@ class Manipulation(Queries):
     def change(self, node: Change) -> Said:
         """Return an UPDATE or DELETE. Raises SqlError 102, 207, 208."""
         scope = Scope()
-        with_ = self.with_clause(exp.Select(with_=node.with_), scope) if node.with_ is not None else ""
+        with_ = self._with(node.with_, node.options, scope)
         if node.with_ is not None and len(node.target) == 1 and node.target[0] in scope.ctes:
             return self._delete_from_cte(node, scope)
         node, target = self._target(node)
@@ -217,7 +222,7 @@ class Manipulation(Queries):
         tree = node.tree
         parts(tree, "this", "using", "on", "whens", "with_")
         scope = Scope()
-        with_ = self.with_clause(tree, scope)
+        with_ = self._with(tree.args.get("with_"), node.options, scope)
         target = tree.this
         parts(target, "this", "db", "catalog", "alias", "hints")
         table = self.table((target.text("catalog"), target.text("db"), temporary(target.this)))
