@@ -173,3 +173,29 @@ def test_sqlalchemy_makes_reflects_and_uses_a_table(alchemy: sa.Engine, schema: 
     assert [column.name for column in again.columns] == [column.name for column in made.columns]
     metadata.drop_all(alchemy)
     assert sa.inspect(alchemy).get_table_names(schema=schema) == []
+
+
+def test_extended_properties_are_added_updated_and_dropped_and_end_with_their_object(tsql: Client, schema: str) -> None:
+    tsql.run(f"CREATE TABLE {schema}.t (id INT, name INT)")
+    table = f"@level0type = N'SCHEMA', @level0name = N'{schema}', @level1type = N'TABLE', @level1name = N't'"
+    column = f"{table}, @level2type = N'COLUMN', @level2name = N'name'"
+    for where in (table, column):
+        tsql.run(f"EXEC sys.sp_addextendedproperty @name = N'MS_Description', @value = N'it''s 100 %', {where}")
+    tsql.run(
+        "EXEC sp_updateextendedproperty N'MS_Description', N'a name', "
+        f"'schema', '{schema}', 'table', 't', 'column', 'name'"
+    )
+    found = (
+        "SELECT class, class_desc, minor_id, name, value FROM sys.extended_properties "
+        f"WHERE major_id = OBJECT_ID('{schema}.t') ORDER BY minor_id"
+    )
+    on_table = (1, "OBJECT_OR_COLUMN", 0, "MS_Description", "it's 100 %")
+    assert tsql.rows(found) == [on_table, (1, "OBJECT_OR_COLUMN", 2, "MS_Description", "a name")]
+    tsql.refuses(15233, f"EXEC sp_addextendedproperty 'MS_Description', 'x', {table}")
+    tsql.run(f"ALTER TABLE {schema}.t DROP COLUMN name")
+    assert tsql.rows(found) == [on_table]
+    tsql.refuses(15135, f"EXEC sp_dropextendedproperty @name = 'MS_Description', {column}")
+    tsql.run(f"EXEC sp_dropextendedproperty @name = 'MS_Description', {table}")
+    assert tsql.rows(found) == []
+    tsql.refuses(15217, f"EXEC sp_dropextendedproperty @name = 'MS_Description', {table}")
+    tsql.refuses(102, f"EXEC sp_addextendedproperty 'a', 'b', 'SCHEMA', '{schema}', 'PROCEDURE', 'p'")

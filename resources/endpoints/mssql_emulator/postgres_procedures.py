@@ -4,7 +4,9 @@ Here lives one function for each; the interpreter lives in `postgres_session`, w
 It may import `engine` and `tsql`. A procedure that is not in the table is refused (2812).
 """
 
+import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from resources.endpoints.mssql_emulator.engine import Affected, Outcome, ResultColumn, ResultSet, SqlError, SqlType
@@ -139,6 +141,32 @@ def _refreshview(session: "PostgresSession", call: program.Execute, frame: "Fram
         session.bind_view(view, text)
     _returns(call, frame, 0)
     yield Affected(None)
+
+
+def _property(action: str, session: "PostgresSession", call: program.Execute, frame: "Frame") -> Iterator[Outcome]:
+    levels = [f"@level{level}" for level in range(3)]
+    valued = () if action == "drop" else ("@value",)
+    names = ("@name", *valued, *(f"{level}{part}" for level in levels for part in ("type", "name")))
+    given = Arguments(session, call, frame, names)
+    kinds = [kind for level in levels if (kind := given.text(f"{level}type")) is not None]
+    path = [given.needed(f"{level}name") for level in levels[: len(kinds)]]
+    values = {"action": action, "name": given.needed("@name"), "value": given.text("@value")}
+    values |= {"kinds": json.dumps([kind.upper() for kind in kinds]), "path": json.dumps(path)}
+    with session.guarded(line=call.line):
+        session.value(
+            f"SELECT tsql.set_property(%(action)s, %(name)s, %(value)s, {_array('kinds')}, {_array('path')})::text",
+            values,
+        )
+    _returns(call, frame, 0)
+    yield Affected(None)
+
+
+def _array(name: str) -> str:
+    return f"ARRAY(SELECT jsonb_array_elements_text(CAST(%({name})s AS jsonb)))"
+
+
+for _action in ("add", "update", "drop"):
+    _procedure(f"sp_{_action}extendedproperty")(partial(_property, _action))
 
 
 @_procedure("sp_getapplock")

@@ -203,8 +203,6 @@ CREATE VIEW sys.dm_exec_sessions AS
     FROM pg_stat_activity WHERE datname = current_database() AND pid IS NOT NULL;
 CREATE VIEW sys.system_views AS
     SELECT tsql.name(relname) AS name, oid::int AS object_id, relnamespace::int AS schema_id FROM pg_class WHERE relkind = 'v' AND relnamespace IN ('sys'::regnamespace, '"INFORMATION_SCHEMA"'::regnamespace);
-CREATE VIEW sys.extended_properties AS
-    SELECT 0::smallint AS class, tsql.name('') AS class_desc, 0 AS major_id, 0 AS minor_id, tsql.name('') AS name, NULL::tsql."nvarchar(max)" AS value WHERE false;
 CREATE VIEW sys.sequences AS SELECT o.*, 0::bigint AS start_value, 1::bigint AS increment FROM sys.objects AS o WHERE false;
 CREATE VIEW sys.synonyms AS SELECT o.*, tsql.name('') AS base_object_name FROM sys.objects AS o WHERE false;
 CREATE VIEW sys.procedures AS SELECT o.* FROM sys.objects AS o WHERE false;

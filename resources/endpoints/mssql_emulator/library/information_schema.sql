@@ -49,3 +49,7 @@ CREATE VIEW "INFORMATION_SCHEMA"."REFERENTIAL_CONSTRAINTS" AS
 CREATE VIEW "INFORMATION_SCHEMA"."CHECK_CONSTRAINTS" AS
     SELECT tsql.name(tsql.database()) AS "CONSTRAINT_CATALOG", tsql.name(nspname) AS "CONSTRAINT_SCHEMA", tsql.name(tsql.shown(conname)) AS "CONSTRAINT_NAME", pg_get_constraintdef(c.oid)::bpchar AS "CHECK_CLAUSE"
     FROM pg_constraint AS c JOIN tsql.relations AS r ON r.oid = c.conrelid WHERE contype = 'c';
+-- The one user owns all that there is, which grants him nothing.
+CREATE VIEW "INFORMATION_SCHEMA"."TABLE_PRIVILEGES" AS
+    SELECT tsql.name('') AS "GRANTOR", tsql.name('') AS "GRANTEE", "TABLE_CATALOG", "TABLE_SCHEMA", "TABLE_NAME", ''::tsql."varchar(10)" AS "PRIVILEGE_TYPE", ''::tsql."varchar(3)" AS "IS_GRANTABLE"
+    FROM "INFORMATION_SCHEMA"."TABLES" WHERE false;
