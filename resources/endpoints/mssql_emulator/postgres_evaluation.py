@@ -71,6 +71,7 @@ class PostgresEvaluation(PostgresStatements):
         """What says statements in PostgreSQL's SQL, for one statement."""
         manipulation = Manipulation(self.catalog, frame.types())
         manipulation.identity_insert = self.settings.identity_insert
+        manipulation.utc = frozenset(frame.utc)
         return manipulation
 
     def translated(self, statement: program.Statement, says: Manipulation, frame: Frame) -> Said:
@@ -153,7 +154,7 @@ class PostgresEvaluation(PostgresStatements):
         if name not in frame.variables:
             raise SqlError(137, f'Must declare the scalar variable "{name}".', severity=15, line=line)
         type_, _ = frame.variables[name]
-        frame.variables[name] = (type_, self.evaluate(statement.value, frame, line, type_))
+        frame.put(name, self.evaluate(statement.value, frame, line, type_))
 
     def holds(self, node: Any, frame: Frame, line: int) -> bool:
         """Tell whether a condition holds. Raises SqlError."""
@@ -186,7 +187,7 @@ class PostgresEvaluation(PostgresStatements):
         self.rowcount = len(rows)
         if rows:
             for name, value in zip(statement.names, rows[-1], strict=True):
-                frame.variables[name] = (frame.variables[name][0], value)
+                frame.put(name, value)
 
 
 def converted(piece: Piece, to: SqlType) -> Piece:

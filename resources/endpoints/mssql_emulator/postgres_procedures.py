@@ -79,7 +79,7 @@ def execute(session: "PostgresSession", call: program.Execute, frame: "Frame") -
 
 def _returns(call: program.Execute, frame: "Frame", value: int) -> None:
     if call.result:
-        frame.variables[call.result] = (frame.variables[call.result][0], str(value))
+        frame.put(call.result, str(value))
 
 
 @_procedure("sp_executesql")
@@ -105,7 +105,7 @@ def _executesql(session: "PostgresSession", call: program.Execute, frame: "Frame
             outputs[name] = str(argument.value.name).lower()
     yield from session.run_text(text, inner)
     for name, variable in outputs.items():
-        frame.variables[variable] = (frame.variables[variable][0], inner.variables[name][1])
+        frame.put(variable, inner.variables[name][1])
     _returns(call, frame, 0)
 
 

@@ -28,6 +28,7 @@ from resources.endpoints.mssql_emulator import postgres_options as options
 from resources.endpoints.mssql_emulator import postgres_procedures as procedures
 from resources.endpoints.mssql_emulator.engine import (
     Affected,
+    Kind,
     Message,
     Outcome,
     OutputValue,
@@ -82,6 +83,10 @@ class PostgresSession(PostgresEvaluation):
         for place, parameter in enumerate(parameters, 1):
             name = (parameter.name or f"@P{place}").lower()
             frame.variables[name] = (parameter.type, text_of(parameter.value, parameter.type))
+            if parameter.type.kind is Kind.DATETIMEOFFSET and (
+                parameter.value is None or not parameter.value.utcoffset()
+            ):
+                frame.utc.add(name)
         yield from self.run_text(text, frame)
         if self.doomed:
             self._drop_transaction()
@@ -166,7 +171,8 @@ class PostgresSession(PostgresEvaluation):
 
     def _said(self, statement: program.Statement, frame: Frame) -> Iterator[Outcome]:
         types_ = frame.types()
-        key = (id(statement), tuple(types_.items()), self.settings.identity_insert, self._shared.definitions)
+        settings = (self.settings.identity_insert, frozenset(frame.utc))
+        key = (id(statement), tuple(types_.items()), *settings, self._shared.definitions)
         known = self._known.get(key)
         if known is None or known[0] is not statement:
             with self.compiling(statement.line):

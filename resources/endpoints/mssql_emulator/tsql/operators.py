@@ -42,6 +42,8 @@ class Operators:
         self.variables = variables
         self.used: set[str] = set()
         """Names of the placeholders in what was said: variables and GLOBALS."""
+        self.utc: frozenset[str] = frozenset()
+        """Variables that are a datetimeoffset whose offset is known to be zero."""
         self.locks: list[str] = []
         """Statements that take a table's lock before the statement runs."""
         self.described: dict[str, tuple[Any, Any]] = {}
@@ -52,7 +54,7 @@ class Operators:
     def placeholder(self, name: str, type_: SqlType) -> Piece:
         """Return what stands for a variable's value."""
         self.used.add(name)
-        return Piece(f"CAST(%({name})s AS {types.base(type_)})", type_)
+        return Piece(f"CAST(%({name})s AS {types.base(type_)})", type_, utc=name in self.utc)
 
     def guess(self, piece: Piece, type_: SqlType | None) -> None:
         """Note that an undeclared parameter is used as a value of this type."""
