@@ -199,3 +199,11 @@ def test_extended_properties_are_added_updated_and_dropped_and_end_with_their_ob
     assert tsql.rows(found) == []
     tsql.refuses(15217, f"EXEC sp_dropextendedproperty @name = 'MS_Description', {table}")
     tsql.refuses(102, f"EXEC sp_addextendedproperty 'a', 'b', 'SCHEMA', '{schema}', 'PROCEDURE', 'p'")
+
+
+def test_readpast_is_taken_on_catalog_views_which_nobody_locks_and_refused_on_tables(tsql: Client, schema: str) -> None:
+    tsql.run(f"CREATE TABLE {schema}.t (id INT)")
+    assert tsql.rows(f"SELECT name FROM sys.tables WITH (READPAST) WHERE object_id = OBJECT_ID('{schema}.t')") == [
+        ("t",)
+    ]
+    tsql.refuses(102, f"SELECT id FROM {schema}.t WITH (READPAST)")

@@ -5,7 +5,7 @@ Here lives what relations a query reads; the rest of a query lives in `query`. I
 
 Table hints: NOLOCK and the like allow a dirty read, which PostgreSQL never makes; those about granularity change no
 result; UPDLOCK, XLOCK and HOLDLOCK lock the whole table until the transaction ends, which is more than SQL Server does,
-never less. READPAST and hints that are not listed are refused.
+never less. READPAST would leave rows out that others lock: it is refused but on catalog views, as are hints not listed.
 """
 
 from collections.abc import Sequence
@@ -206,7 +206,8 @@ class Relations(Expressions):
     def hints(self, table: Table, hints: Sequence[str], *, writes: bool = False) -> None:
         """Take the locks that table hints ask for. Raises SqlError 102 for an unknown one."""
         asked = {hint.upper() for hint in hints}
-        unknown = asked - _HARMLESS - _EXCLUSIVE - _SHARED
+        system = table.schema in SYSTEM_SCHEMAS.values()
+        unknown = asked - _HARMLESS - _EXCLUSIVE - _SHARED - ({"READPAST"} if system else set())
         if unknown:
             raise refused(f"WITH ({', '.join(sorted(unknown))})")
         mode = ""
@@ -214,7 +215,7 @@ class Relations(Expressions):
             mode = "SHARE ROW EXCLUSIVE"
         elif asked & _SHARED:
             mode = "SHARE"
-        if mode and table.schema not in ("pg_temp", *SYSTEM_SCHEMAS.values()):
+        if mode and table.schema != "pg_temp" and not system:
             self.locks.append(f"LOCK TABLE {table.sql} IN {mode} MODE")
 
     def _table_function(self, node: exp.Anonymous, schema: str, alias: exp.TableAlias | None, scope: Scope) -> str:
