@@ -207,3 +207,19 @@ def test_readpast_is_taken_on_catalog_views_which_nobody_locks_and_refused_on_ta
         ("t",)
     ]
     tsql.refuses(102, f"SELECT id FROM {schema}.t WITH (READPAST)")
+
+
+def test_extended_properties_are_listed_for_one_object_or_for_all_of_a_kind(tsql: Client, schema: str) -> None:
+    tsql.run(f"CREATE TABLE {schema}.t (a INT, b INT)")
+    add = f"EXEC sp_addextendedproperty 'note', @v, 'schema', '{schema}', 'table', 't'"
+    tsql.run(f"DECLARE @v NVARCHAR(9) = N'of t'; {add}, NULL, NULL")
+    for column in "ab":
+        tsql.run(f"DECLARE @v NVARCHAR(9) = N'of {column}'; {add}, 'column', '{column}'")
+    listed = "SELECT objtype, objname, name, value FROM fn_listextendedproperty({}) AS p ORDER BY objname"
+    place = f"'schema', '{schema}', 'table', 't'"
+    assert tsql.rows(listed.format(f"'note', {place}, NULL, NULL")) == [("TABLE", "t", "note", "of t")]
+    of_columns = [("COLUMN", "a", "note", "of a"), ("COLUMN", "b", "note", "of b")]
+    assert tsql.rows(listed.format(f"default, {place}, 'column', default")) == of_columns
+    assert tsql.rows(listed.format(f"NULL, {place}, 'column', 'b'")) == of_columns[1:]
+    assert tsql.rows(listed.format(", ".join(["default"] * 7))) == []
+    tsql.refuses(102, listed.format(f"NULL, {place}, 'trigger', NULL"))

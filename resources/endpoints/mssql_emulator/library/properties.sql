@@ -44,3 +44,22 @@ CREATE VIEW sys.extended_properties AS
     WHERE class = 0 OR (class = 3 AND major IN (SELECT oid FROM pg_namespace))
     OR (class = 1 AND major IN (SELECT oid FROM tsql.relations)
         AND (minor = 0 OR EXISTS (SELECT FROM pg_attribute WHERE attrelid = major AND attnum = minor AND NOT attisdropped)));
+
+-- fn_listextendedproperty: a level whose kind is given and whose name is not stands for all of that kind.
+CREATE FUNCTION tsql.list_properties(property text, kind0 text, name0 text, kind1 text, name1 text, kind2 text, name2 text)
+RETURNS TABLE (objtype tsql."nvarchar(128)", objname tsql."nvarchar(128)", name tsql."nvarchar(128)", value tsql."nvarchar(max)") LANGUAGE plpgsql STABLE AS $$
+DECLARE path text := upper(concat_ws('.', kind0, kind1, kind2));
+BEGIN
+    IF path NOT IN ('', 'SCHEMA', 'SCHEMA.TABLE', 'SCHEMA.VIEW', 'SCHEMA.TABLE.COLUMN', 'SCHEMA.VIEW.COLUMN') THEN
+        PERFORM tsql.fail(102, format('Incorrect syntax near ''extended property of %s'': this endpoint does not execute it.', path));
+    END IF;
+    RETURN QUERY
+        SELECT tsql.name(upper(coalesce(kind2, kind1, kind0))), tsql.name(coalesce(a.attname, r.relname, n.nspname)), p.name, p.value
+        FROM sys.extended_properties AS p
+        LEFT JOIN tsql.relations AS r ON p.class = 1 AND r.oid = p.major_id::oid
+        LEFT JOIN pg_attribute AS a ON p.class = 1 AND a.attrelid = r.oid AND a.attnum = p.minor_id AND p.minor_id > 0
+        LEFT JOIN pg_namespace AS n ON n.oid = CASE p.class WHEN 1 THEN r.relnamespace WHEN 3 THEN p.major_id::oid END
+        WHERE (property IS NULL OR p.name = property::bpchar) AND (name0 IS NULL OR n.nspname = name0) AND (name1 IS NULL OR r.relname = name1)
+        AND (name2 IS NULL OR a.attname = name2) AND p.class = CASE WHEN kind1 IS NOT NULL THEN 1 WHEN kind0 IS NOT NULL THEN 3 ELSE 0 END
+        AND (kind2 IS NOT NULL) = (a.attname IS NOT NULL) AND (kind1 IS NULL OR r.relkind = CASE upper(kind1) WHEN 'TABLE' THEN 'r' ELSE 'v' END);
+END $$;
