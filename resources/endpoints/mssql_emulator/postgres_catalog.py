@@ -16,7 +16,7 @@ from resources.endpoints.mssql_emulator.tsql.types import NVARCHAR_MAX, VARBINAR
 _COLUMNS = """
 SELECT a.attname::text, t.typname::text, t.typnamespace = 'tsql'::regnamespace, a.atttypid, a.atttypmod,
        NOT a.attnotnull, a.attidentity <> '', coalesce(array_position(i.indkey::int2[], a.attnum), -1) + 1,
-       CASE c.relkind WHEN 'v' THEN tsql.text_of_unbound(c.oid) END
+       CASE WHEN c.relkind = 'v' AND a.attnum = 1 THEN tsql.text_of_unbound(c.oid) END
 FROM pg_attribute AS a
 JOIN pg_class AS c ON c.oid = a.attrelid
 JOIN pg_type AS t ON t.oid = a.atttypid
