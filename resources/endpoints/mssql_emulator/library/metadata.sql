@@ -73,4 +73,4 @@ CREATE FUNCTION tsql.described(columns jsonb) RETURNS TABLE (
 LANGUAGE sql STABLE AS $$
     SELECT tsql.yes(false), place::int, tsql.name(item ->> 0), tsql.yes((item ->> 2)::boolean), m.id::int, tsql.name(item ->> 1),
            m.max_length, m.precision, m.scale, m.collation_name, NULL::int, NULL::int, NULL::bpchar
-    FROM jsonb_array_elements(columns) WITH ORDINALITY AS c(item, place) CROSS JOIN LATERAL tsql.measures(item ->> 1) AS m $$;
+    FROM jsonb_array_elements(columns) WITH ORDINALITY AS c(item, place) CROSS JOIN LATERAL tsql.measures(item ->> 1) AS m ORDER BY place $$;
