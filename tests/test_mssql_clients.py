@@ -5,7 +5,7 @@ Each of them makes a table, fills it its own way and reads it back; what is not 
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pandas as pd
@@ -64,6 +64,19 @@ def test_mssql_python_copies_in_bulk(endpoint: Endpoint, created: str) -> None:
     assert connection.cursor().bulkcopy(created, ROWS)["rows_copied"] == len(ROWS)
     connection.close()
     assert rows(endpoint, created) == ROWS
+
+
+def test_a_time_at_utc_goes_into_a_column_without_an_offset_and_no_other_does(endpoint: Endpoint) -> None:
+    client = driver.load("mssql_python")
+    connection = client.connect(driver.settings(endpoint), autocommit=True)
+    cursor = connection.cursor()
+    cursor.execute("CREATE TABLE #t (at DATETIME2(6))")
+    at = datetime(2026, 3, 29, 2, 30, 0, 123456, UTC)
+    cursor.execute("INSERT INTO #t VALUES (?)", at)
+    with pytest.raises(client.Error, match="offset is not kept"):
+        cursor.execute("INSERT INTO #t VALUES (?)", at.astimezone(timezone(timedelta(hours=-5))))
+    assert cursor.execute("SELECT at FROM #t").fetchval() == at.replace(tzinfo=None)
+    connection.close()
 
 
 def test_freetds_inserts_in_a_transaction_and_rolls_one_back(endpoint: Endpoint, created: str) -> None:

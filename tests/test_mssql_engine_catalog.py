@@ -173,3 +173,53 @@ def test_sqlalchemy_makes_reflects_and_uses_a_table(alchemy: sa.Engine, schema: 
     assert [column.name for column in again.columns] == [column.name for column in made.columns]
     metadata.drop_all(alchemy)
     assert sa.inspect(alchemy).get_table_names(schema=schema) == []
+
+
+def test_extended_properties_are_added_updated_and_dropped_and_end_with_their_object(tsql: Client, schema: str) -> None:
+    tsql.run(f"CREATE TABLE {schema}.t (id INT, name INT)")
+    table = f"@level0type = N'SCHEMA', @level0name = N'{schema}', @level1type = N'TABLE', @level1name = N't'"
+    column = f"{table}, @level2type = N'COLUMN', @level2name = N'name'"
+    for where in (table, column):
+        tsql.run(f"EXEC sys.sp_addextendedproperty @name = N'MS_Description', @value = N'it''s 100 %', {where}")
+    tsql.run(
+        "EXEC sp_updateextendedproperty N'MS_Description', N'a name', "
+        f"'schema', '{schema}', 'table', 't', 'column', 'name'"
+    )
+    found = (
+        "SELECT class, class_desc, minor_id, name, value FROM sys.extended_properties "
+        f"WHERE major_id = OBJECT_ID('{schema}.t') ORDER BY minor_id"
+    )
+    on_table = (1, "OBJECT_OR_COLUMN", 0, "MS_Description", "it's 100 %")
+    assert tsql.rows(found) == [on_table, (1, "OBJECT_OR_COLUMN", 2, "MS_Description", "a name")]
+    tsql.refuses(15233, f"EXEC sp_addextendedproperty 'MS_Description', 'x', {table}")
+    tsql.run(f"ALTER TABLE {schema}.t DROP COLUMN name")
+    assert tsql.rows(found) == [on_table]
+    tsql.refuses(15135, f"EXEC sp_dropextendedproperty @name = 'MS_Description', {column}")
+    tsql.run(f"EXEC sp_dropextendedproperty @name = 'MS_Description', {table}")
+    assert tsql.rows(found) == []
+    tsql.refuses(15217, f"EXEC sp_dropextendedproperty @name = 'MS_Description', {table}")
+    tsql.refuses(102, f"EXEC sp_addextendedproperty 'a', 'b', 'SCHEMA', '{schema}', 'PROCEDURE', 'p'")
+
+
+def test_readpast_is_taken_on_catalog_views_which_nobody_locks_and_refused_on_tables(tsql: Client, schema: str) -> None:
+    tsql.run(f"CREATE TABLE {schema}.t (id INT)")
+    assert tsql.rows(f"SELECT name FROM sys.tables WITH (READPAST) WHERE object_id = OBJECT_ID('{schema}.t')") == [
+        ("t",)
+    ]
+    tsql.refuses(102, f"SELECT id FROM {schema}.t WITH (READPAST)")
+
+
+def test_extended_properties_are_listed_for_one_object_or_for_all_of_a_kind(tsql: Client, schema: str) -> None:
+    tsql.run(f"CREATE TABLE {schema}.t (a INT, b INT)")
+    add = f"EXEC sp_addextendedproperty 'note', @v, 'schema', '{schema}', 'table', 't'"
+    tsql.run(f"DECLARE @v NVARCHAR(9) = N'of t'; {add}, NULL, NULL")
+    for column in "ab":
+        tsql.run(f"DECLARE @v NVARCHAR(9) = N'of {column}'; {add}, 'column', '{column}'")
+    listed = "SELECT objtype, objname, name, value FROM fn_listextendedproperty({}) AS p ORDER BY objname"
+    place = f"'schema', '{schema}', 'table', 't'"
+    assert tsql.rows(listed.format(f"'note', {place}, NULL, NULL")) == [("TABLE", "t", "note", "of t")]
+    of_columns = [("COLUMN", "a", "note", "of a"), ("COLUMN", "b", "note", "of b")]
+    assert tsql.rows(listed.format(f"default, {place}, 'column', default")) == of_columns
+    assert tsql.rows(listed.format(f"NULL, {place}, 'column', 'b'")) == of_columns[1:]
+    assert tsql.rows(listed.format(", ".join(["default"] * 7))) == []
+    tsql.refuses(102, listed.format(f"NULL, {place}, 'trigger', NULL"))

@@ -1,6 +1,6 @@
 """A datetimeoffset keeps its instant and not its offset: what would depend on the offset is refused, never guessed."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import pyarrow as pa
@@ -79,13 +79,29 @@ def test_a_column_without_an_offset_takes_none_by_any_way_in(tsql: Client, schem
         f"MERGE {u} AS u USING {t} AS t ON 1 = 1 WHEN MATCHED THEN UPDATE SET v = t.o;",
     ):
         assert "offset is not kept" in tsql.refuses(102, statement)
-    tsql.refuses(102, f"INSERT INTO {u} VALUES (@o)", parameter("@o", INSTANT, Kind.DATETIMEOFFSET, scale=3))
+    at_two = INSTANT.astimezone(timezone(timedelta(hours=2)))
+    tsql.refuses(102, f"INSERT INTO {u} VALUES (@o)", parameter("@o", at_two, Kind.DATETIMEOFFSET, scale=3))
     asked = [ResultColumn("v", SqlType(Kind.DATETIMEOFFSET, scale=3))]
     batch = pa.record_batch([pa.array([INSTANT], asked[0].type.arrow)], ["v"])
     with pytest.raises(SqlError, match="offset is not kept"):
         tsql.session.bulk_insert(u, asked, [batch])
     tsql.run(f"INSERT INTO {u} SELECT SWITCHOFFSET(o, '+00:00') FROM {t}; INSERT INTO {u} VALUES ({ZERO})")
     assert tsql.value(f"SELECT COUNT(DISTINCT v) FROM {u}") == 1
+
+
+def test_a_parameter_at_offset_zero_is_known_to_be_that_until_it_is_set_anew(tsql: Client, schema: str, t: str) -> None:
+    u = f"{schema}.u"
+    zero = parameter("@o", INSTANT, Kind.DATETIMEOFFSET, scale=3)
+    at_two = parameter("@o", INSTANT.astimezone(timezone(timedelta(hours=2))), Kind.DATETIMEOFFSET, scale=3)
+    none = parameter("@o", None, Kind.DATETIMEOFFSET, scale=3)
+    tsql.run(f"CREATE TABLE {u} (v DATETIME2(3))")
+    insert = f"INSERT INTO {u} VALUES (@o)"
+    for given in (zero, none):
+        tsql.run(insert, given)
+    tsql.refuses(102, insert, at_two)
+    for anew in (f"SET @o = {ELSEWHERE}", f"SELECT @o = o FROM {t}"):
+        tsql.refuses(102, f"{anew}; {insert}", zero)
+    assert tsql.rows(f"SELECT v FROM {u} ORDER BY v") == [(None,), (INSTANT.replace(tzinfo=None),)]
 
 
 def test_a_column_of_text_takes_times_and_money_as_a_conversion_writes_them(tsql: Client, schema: str) -> None:

@@ -125,6 +125,24 @@ def test_merge_updates_inserts_deletes_and_tells(tsql: Client, t: str) -> None:
     assert everything(tsql, t) == [(1, "A", 11), (2, "b", 20), (9, "z", None)]
 
 
+def test_options_that_change_no_result_may_follow_any_statement_that_writes(tsql: Client, t: str) -> None:
+    tsql.run(f"UPDATE x SET n = 1 FROM {t} AS x WHERE id < 3 OPTION (LABEL = 'load', MAXDOP 1)")
+    tsql.run(f"DELETE FROM {t} OPTION (RECOMPILE)")
+    tsql.run(
+        f"MERGE {t} USING (SELECT 7 AS id) AS s ON t.id = s.id WHEN NOT MATCHED THEN INSERT (id) VALUES (s.id) "
+        "OPTION (LABEL = 'x');"
+    )
+    assert everything(tsql, t) == [(7, None, None)]
+
+
+def test_a_statement_that_writes_takes_as_many_rounds_of_recursion_as_it_says(tsql: Client, t: str) -> None:
+    rows = "WITH c AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM c WHERE n < 150)"
+    tsql.refuses(530, f"{rows} UPDATE {t} SET n = (SELECT MAX(n) FROM c)")
+    tsql.run(f"{rows} UPDATE {t} SET n = (SELECT MAX(n) FROM c) OPTION (MAXRECURSION 200)")
+    tsql.run(f"{rows} INSERT INTO {t} (id, n) SELECT 10, MAX(n) FROM c OPTION (MAXRECURSION 200)")
+    assert [n for _, _, n in everything(tsql, t)] == [150, 150, 150, 150]
+
+
 def test_merge_refuses_to_touch_a_row_twice(tsql: Client, t: str) -> None:
     tsql.refuses(
         8672,
@@ -227,6 +245,24 @@ def test_indexes_are_named_within_their_table(tsql: Client, t: str, schema: str)
     tsql.refuses(1902, f"CREATE CLUSTERED INDEX other ON {schema}.u (b)")
     tsql.run(f"DROP INDEX ix ON {t}; DROP INDEX IF EXISTS ix ON {t}")
     tsql.refuses(3701, f"DROP INDEX ix ON {t}")
+
+
+def test_a_columnstore_holds_the_table_and_shows_every_column(tsql: Client, t: str, schema: str) -> None:
+    tsql.run(f"SELECT * INTO {schema}.c FROM {t}; CREATE CLUSTERED COLUMNSTORE INDEX cci ON {schema}.c")
+    tsql.run(f"INSERT INTO {schema}.c VALUES (1, NULL, 3)")
+    assert len(everything(tsql, f"{schema}.c")) == 4
+    found = f"WHERE object_id = OBJECT_ID('{schema}.c')"
+    assert tsql.rows(f"SELECT index_id, name, type, type_desc, filter_definition FROM sys.indexes {found}") == [
+        (1, "cci", 5, "CLUSTERED COLUMNSTORE", None)
+    ]
+    columns = f"SELECT column_id, key_ordinal, is_included_column FROM sys.index_columns {found} ORDER BY 1"
+    assert tsql.rows(columns) == [(1, 0, True), (2, 0, True), (3, 0, True)]
+    tsql.refuses(1902, f"CREATE CLUSTERED INDEX other ON {schema}.c (id)")
+    tsql.refuses(102, f"CREATE NONCLUSTERED COLUMNSTORE INDEX other ON {schema}.c (id)")
+    tsql.run(f"ALTER TABLE {schema}.c DROP COLUMN n; DROP INDEX cci ON {schema}.c")
+    assert tsql.rows(f"SELECT type_desc FROM sys.indexes {found}") == [("HEAP",)]
+    tsql.run(f"CREATE TABLE {schema}.x (a XML)")
+    tsql.refuses(35343, f"CREATE CLUSTERED COLUMNSTORE INDEX cci ON {schema}.x")
 
 
 def test_a_max_type_is_no_key(tsql: Client, schema: str) -> None:

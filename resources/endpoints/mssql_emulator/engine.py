@@ -139,7 +139,7 @@ class Parameter:
     """With its `@`; empty where it is given by position."""
     type: SqlType
     value: Any
-    """A Python value that `pa.scalar(value, type.arrow)` takes; None is NULL."""
+    """A Python value that `pa.scalar(value, type.arrow)` takes, a datetimeoffset with its offset; None is NULL."""
     output: bool = False
 
 

@@ -5,7 +5,7 @@ import `engine`, `tsql` and psycopg.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import psycopg
 
@@ -15,8 +15,10 @@ from resources.endpoints.mssql_emulator.tsql.types import NVARCHAR_MAX, VARBINAR
 
 _COLUMNS = """
 SELECT a.attname::text, t.typname::text, t.typnamespace = 'tsql'::regnamespace, a.atttypid, a.atttypmod,
-       NOT a.attnotnull, a.attidentity <> '', coalesce(array_position(i.indkey::int2[], a.attnum), -1) + 1
+       NOT a.attnotnull, a.attidentity <> '', coalesce(array_position(i.indkey::int2[], a.attnum), -1) + 1,
+       CASE WHEN c.relkind = 'v' AND a.attnum = 1 THEN tsql.text_of_unbound(c.oid) END
 FROM pg_attribute AS a
+JOIN pg_class AS c ON c.oid = a.attrelid
 JOIN pg_type AS t ON t.oid = a.atttypid
 LEFT JOIN pg_index AS i ON i.indrelid = a.attrelid AND i.indisprimary
 WHERE a.attrelid = tsql.relation(%s, %s) AND a.attnum > 0 AND NOT a.attisdropped
@@ -70,9 +72,13 @@ def _declared(name: str, own: bool, oid: int, modifier: int) -> SqlType | None:
 class PostgresCatalog:
     """The catalog of one session's database, read through the session's own connection."""
 
-    def __init__(self, connection: psycopg.Connection, database: str) -> None:
+    def __init__(
+        self, connection: psycopg.Connection, database: str, bind: Callable[[Table, str, list[str]], None]
+    ) -> None:
         self._connection = connection
         self._database = database
+        self._bind = bind
+        """Makes a view anew that has let go of what it reads, from its text, with the columns that it had."""
 
     @property
     def database(self) -> str:
@@ -80,11 +86,17 @@ class PostgresCatalog:
         return self._database
 
     def columns(self, table: Table) -> Sequence[Column] | None:
-        """Return a table's columns, in order; None where there is no such table or view."""
+        """Return a table's columns, in order; None where there is no such table or view.
+
+        Raises SqlError where a view no longer has what it reads.
+        """
         found = self._connection.execute(_COLUMNS, (table.schema, table.name)).fetchall()
+        if found and found[0][-1] is not None:
+            self._bind(table, found[0][-1], [name for name, *_ in found])
+            return self.columns(table)
         return [
             Column(name, _declared(type_, own, oid, modifier), nullable, identity, key)
-            for name, type_, own, oid, modifier, nullable, identity, key in found
+            for name, type_, own, oid, modifier, nullable, identity, key, _ in found
         ] or None
 
     def changes(self, table: Table) -> str:

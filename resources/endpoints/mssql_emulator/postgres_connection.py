@@ -5,7 +5,7 @@ Here lives what is begun, saved, committed and rolled back; statements live in `
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
@@ -98,7 +98,7 @@ class PostgresConnection:
                 raise sql_error(error, Circumstances(self.database)) from error
             with self._lock:
                 self._opened = opened
-            self._catalog = PostgresCatalog(opened, self.database)
+            self._catalog = PostgresCatalog(opened, self.database, self.bind_view)
         return self._opened
 
     @property
@@ -107,6 +107,10 @@ class PostgresConnection:
         _ = self.connection
         assert self._catalog is not None
         return self._catalog
+
+    def bind_view(self, view: Table, text: str, columns: Sequence[str] = ()) -> None:
+        """Make a view anew from its text; `columns` are those that it must have. Raises SqlError."""
+        raise NotImplementedError
 
     def cancel(self) -> None:
         """Stop what runs, from another thread."""

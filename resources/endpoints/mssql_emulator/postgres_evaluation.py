@@ -4,22 +4,25 @@ Here live variables and what is looked up; the order of statements lives in `pos
 `postgres_statements`, `postgres_frame`, `engine` and `tsql`.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 from resources.endpoints.mssql_emulator.engine import Parameter, SqlError, SqlType
-from resources.endpoints.mssql_emulator.postgres_connection import Values
+from resources.endpoints.mssql_emulator.postgres_connection import Database, Values
 from resources.endpoints.mssql_emulator.postgres_frame import Frame, bindings
 from resources.endpoints.mssql_emulator.postgres_statements import PostgresStatements
-from resources.endpoints.mssql_emulator.tsql import dml, program, types
+from resources.endpoints.mssql_emulator.tsql import dml, program, types, views
 from resources.endpoints.mssql_emulator.tsql.batch import read_batch
+from resources.endpoints.mssql_emulator.tsql.calls import declarations
 from resources.endpoints.mssql_emulator.tsql.concatenation import running_concatenation
 from resources.endpoints.mssql_emulator.tsql.convert import cast
 from resources.endpoints.mssql_emulator.tsql.dml_sql import Manipulation
 from resources.endpoints.mssql_emulator.tsql.operators import converts
-from resources.endpoints.mssql_emulator.tsql.scope import Piece, Scope
+from resources.endpoints.mssql_emulator.tsql.scope import Piece, Scope, Table
 from resources.endpoints.mssql_emulator.tsql.select_into import select_into
 from resources.endpoints.mssql_emulator.tsql.statements import Said
 from resources.endpoints.mssql_emulator.tsql.tokens import refused, tokenize, word
@@ -36,6 +39,11 @@ class PostgresEvaluation(PostgresStatements):
 
     user = ""
     """Who logged in."""
+
+    def __init__(self, shared: Database) -> None:
+        super().__init__(shared)
+        self._binding: set[Table] = set()
+        """Views that are being made anew."""
 
     def describe(self, text: str, declared: Sequence[Parameter] = ()) -> list[Parameter]:
         """Return the undeclared parameters of a statement with suggested types, in order. Raises SqlError.
@@ -63,6 +71,7 @@ class PostgresEvaluation(PostgresStatements):
         """What says statements in PostgreSQL's SQL, for one statement."""
         manipulation = Manipulation(self.catalog, frame.types())
         manipulation.identity_insert = self.settings.identity_insert
+        manipulation.utc = frozenset(frame.utc)
         return manipulation
 
     def translated(self, statement: program.Statement, says: Manipulation, frame: Frame) -> Said:
@@ -84,20 +93,60 @@ class PostgresEvaluation(PostgresStatements):
             case _:
                 raise refused(type(statement).__name__, statement.line)
 
+    def bind_view(self, view: Table, text: str, columns: Sequence[str] = ()) -> None:
+        """Make a view anew from its text; `columns` are those that it must have. Raises SqlError."""
+        if view in self._binding:
+            raise SqlError(
+                4429,
+                f"View or function '{view.name}' contains a self-reference. Views or functions cannot reference "
+                "themselves directly or indirectly.",
+            )
+        node = next(made.node for made in read(text).statements if isinstance(made, program.Definition))
+        self._binding.add(view)
+        try:
+            said, needed = views.view(self.says(Frame()), replace(node, replace=True), view, columns=columns)
+        finally:
+            self._binding.remove(view)
+        self._shared.ensure(needed)
+        self.defined()
+        for _ in self.run(said, {}):
+            pass
+
     def compiling(self, line: int) -> AbstractContextManager[None]:
         """What a statement's meaning is looked up in: an error there counts as the statement's."""
         return self.guarded(writes=False, line=line)
 
-    def bindings(self, frame: Frame) -> Values:
-        """The values of every placeholder."""
-        return bindings(self, self.user, frame)
+    def bindings(self, frame: Frame, described: Mapping[str, tuple[Any, Any]] | None = None) -> Values:
+        """The values of every placeholder; `described` are those of what batches return. Raises SqlError."""
+        values = bindings(self, self.user, frame)
+        for name, (text, declared) in (described or {}).items():
+            said = (self.evaluate(node, frame, 1, types.NVARCHAR_MAX) for node in (text, declared))
+            values[name] = self.first_result(*(one or "" for one in said))
+        return values
+
+    def first_result(self, text: str, declared: str) -> str:
+        """Return name, type and nullability of what a batch returns first, as JSON; it is not run. Raises SqlError."""
+        frame = Frame(variables={name: (type_, None) for name, type_, _ in declarations(declared)})
+        for statement in read(text).statements:
+            if isinstance(statement, program.Query):
+                break
+            if not isinstance(statement, program.Use | program.SetOption):
+                raise refused("the description of a batch that does not begin with SELECT", statement.line)
+        else:
+            return "[]"
+        with self.compiling(statement.line):
+            said = self.translated(statement, self.says(frame), frame)
+            columns, unscaled, _ = self.described(self._bound(said.sql, self.bindings(frame)), said)
+        if unscaled:
+            raise refused("the description of a numeric expression whose scale is not known: CAST it", statement.line)
+        return json.dumps([(column.name or None, types.type_name(column.type), column.nullable) for column in columns])
 
     def evaluate(self, node: Any, frame: Frame, line: int, to: SqlType) -> str | None:
         """Return the value of an expression as that type, in PostgreSQL's text form. Raises SqlError."""
         with self.guarded(writes=False, line=line, verb="SELECT"):
             says = self.says(frame)
             piece = converted(says.value(node, Scope()), to)
-            return self.value(f"SELECT CAST({piece.sql} AS text)", self.bindings(frame))
+            return self.value(f"SELECT CAST({piece.sql} AS text)", self.bindings(frame, says.described))
 
     def assign(self, statement: program.Declare | program.Assign, frame: Frame) -> None:
         """Give a variable its value. Raises SqlError."""
@@ -105,14 +154,15 @@ class PostgresEvaluation(PostgresStatements):
         if name not in frame.variables:
             raise SqlError(137, f'Must declare the scalar variable "{name}".', severity=15, line=line)
         type_, _ = frame.variables[name]
-        frame.variables[name] = (type_, self.evaluate(statement.value, frame, line, type_))
+        frame.put(name, self.evaluate(statement.value, frame, line, type_))
         self.rowcount = 1
 
     def holds(self, node: Any, frame: Frame, line: int) -> bool:
         """Tell whether a condition holds. Raises SqlError."""
         with self.guarded(writes=False, line=line, verb="SELECT"):
-            condition = self.says(frame).condition(node, Scope())
-            return self.value(f"SELECT CASE WHEN {condition} THEN '1' END", self.bindings(frame)) == "1"
+            says = self.says(frame)
+            query = f"SELECT CASE WHEN {says.condition(node, Scope())} THEN '1' END"
+            return self.value(query, self.bindings(frame, says.described)) == "1"
 
     def assigning(self, statement: program.Assigning, frame: Frame) -> None:
         """SELECT @a = ...: the last row's values; without a row the variables keep theirs."""
@@ -134,11 +184,11 @@ class PostgresEvaluation(PostgresStatements):
                 piece = converted(Piece(name, column.type, null=column.null), frame.variables[variable][0])
                 values.append(f"CAST({piece.sql} AS text)")
             whole = f"SELECT {', '.join(values)} FROM ({sql}) AS q ({', '.join(names)})"
-            rows = self.connection.execute(whole.encode(), self.bindings(frame)).fetchall()
+            rows = self.connection.execute(whole.encode(), self.bindings(frame, says.described)).fetchall()
         self.rowcount = len(rows)
         if rows:
             for name, value in zip(statement.names, rows[-1], strict=True):
-                frame.variables[name] = (frame.variables[name][0], value)
+                frame.put(name, value)
 
 
 def converted(piece: Piece, to: SqlType) -> Piece:

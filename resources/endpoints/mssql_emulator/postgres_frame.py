@@ -22,8 +22,15 @@ class Frame:
     """Types and values in PostgreSQL's text form, by name in lower case."""
     errors: list[SqlError] = field(default_factory=list)
     """What CATCH blocks that are open have caught, innermost last."""
+    utc: set[str] = field(default_factory=set)
+    """Parameters that are a datetimeoffset whose offset is zero, which is not kept in the value."""
     temporary: list[str] = field(default_factory=list)
     """Temporary tables that were made here."""
+
+    def put(self, name: str, value: str | None) -> None:
+        """Give a variable a value in PostgreSQL's text form."""
+        self.variables[name] = (self.variables[name][0], value)
+        self.utc.discard(name)
 
     def types(self) -> Mapping[str, SqlType]:
         """The variables' types."""

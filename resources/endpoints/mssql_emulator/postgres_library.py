@@ -14,7 +14,7 @@ from resources.endpoints.mssql_emulator.postgres_databases import connect, make
 from resources.endpoints.mssql_emulator.tsql.types import FIXED, domain_definition
 
 _BEFORE_TYPES = ("values", "strings", "clock", "objects", "texts")
-_BEHIND_TYPES = ("change_tracking", "catalog_views", "information_schema", "metadata")
+_BEHIND_TYPES = ("change_tracking", "views", "catalog_views", "properties", "information_schema", "metadata")
 """Scripts of the folder `library`, in the order of what they need; loaded by a superuser."""
 _OF_VIEWS = (
     *(SqlType(Kind.CHAR, length) for length in (1, 2)),

@@ -5,11 +5,14 @@ It may import `engine` and `tsql`. A procedure that is not in the table is refus
 those of SQL Server's own, and else it is not found (2812).
 """
 
+import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from resources.endpoints.mssql_emulator.engine import Affected, Outcome, ResultColumn, ResultSet, SqlError, SqlType
 from resources.endpoints.mssql_emulator.tsql import ddl_nodes, program, types
+from resources.endpoints.mssql_emulator.tsql.calls import declarations
 from resources.endpoints.mssql_emulator.tsql.tokens import Cursor, refused, tokenize
 
 if TYPE_CHECKING:
@@ -79,7 +82,7 @@ def execute(session: "PostgresSession", call: program.Execute, frame: "Frame") -
 
 def _returns(call: program.Execute, frame: "Frame", value: int) -> None:
     if call.result:
-        frame.variables[call.result] = (frame.variables[call.result][0], str(value))
+        frame.put(call.result, str(value))
 
 
 @_procedure("sp_executesql")
@@ -105,21 +108,8 @@ def _executesql(session: "PostgresSession", call: program.Execute, frame: "Frame
             outputs[name] = str(argument.value.name).lower()
     yield from session.run_text(text, inner)
     for name, variable in outputs.items():
-        frame.variables[variable] = (frame.variables[variable][0], inner.variables[name][1])
+        frame.put(variable, inner.variables[name][1])
     _returns(call, frame, 0)
-
-
-def declarations(text: str) -> list[tuple[str, SqlType, bool]]:
-    """Return names, types and directions of parameters declared as `@a int, @b bit OUTPUT`. Raises SqlError."""
-    found = []
-    for part in Cursor(text, tokenize(text)).split():
-        name = part.identifier().lower()
-        part.accept("AS")
-        type_ = types.read_type(part)
-        output = bool(part.accept_any("OUTPUT", "OUT"))
-        part.end()
-        found.append((name, type_, output))
-    return found
 
 
 @_procedure("sp_rename")
@@ -135,6 +125,51 @@ def _rename(session: "PostgresSession", call: program.Execute, frame: "Frame") -
         session.value("SELECT tsql.rename(%(object)s, %(name)s, %(kind)s)::text", names)
     _returns(call, frame, 0)
     yield Affected(None)
+
+
+@_procedure("sp_refreshview")
+def _refreshview(session: "PostgresSession", call: program.Execute, frame: "Frame") -> Iterator[Outcome]:
+    given = Arguments(session, call, frame, ("@viewname",))
+    name = given.needed("@viewname")
+    with session.guarded(line=call.line):
+        cursor = Cursor(name, tokenize(name))
+        view = session.says(frame).table(cursor.name())
+        cursor.end()
+        text = session.value(
+            "SELECT CAST(tsql.view_text(tsql.relation(%(schema)s, %(name)s)) AS text)",
+            {"schema": view.schema, "name": view.name},
+        )
+        if text is None:
+            raise SqlError(15165, f"Could not find object '{name}' or you do not have permission.")
+        session.bind_view(view, text)
+    _returns(call, frame, 0)
+    yield Affected(None)
+
+
+def _property(action: str, session: "PostgresSession", call: program.Execute, frame: "Frame") -> Iterator[Outcome]:
+    levels = [f"@level{level}" for level in range(3)]
+    valued = () if action == "drop" else ("@value",)
+    names = ("@name", *valued, *(f"{level}{part}" for level in levels for part in ("type", "name")))
+    given = Arguments(session, call, frame, names)
+    kinds = [kind for level in levels if (kind := given.text(f"{level}type")) is not None]
+    path = [given.needed(f"{level}name") for level in levels[: len(kinds)]]
+    values = {"action": action, "name": given.needed("@name"), "value": given.text("@value")}
+    values |= {"kinds": json.dumps([kind.upper() for kind in kinds]), "path": json.dumps(path)}
+    with session.guarded(line=call.line):
+        session.value(
+            f"SELECT tsql.set_property(%(action)s, %(name)s, %(value)s, {_array('kinds')}, {_array('path')})::text",
+            values,
+        )
+    _returns(call, frame, 0)
+    yield Affected(None)
+
+
+def _array(name: str) -> str:
+    return f"ARRAY(SELECT jsonb_array_elements_text(CAST(%({name})s AS jsonb)))"
+
+
+for _action in ("add", "update", "drop"):
+    _procedure(f"sp_{_action}extendedproperty")(partial(_property, _action))
 
 
 @_procedure("sp_getapplock")
@@ -199,6 +234,19 @@ def _releaseapplock(session: "PostgresSession", call: program.Execute, frame: "F
         released = session.value("SELECT pg_advisory_unlock(hashtextextended(%(resource)s, 0))::text", resource)
     _returns(call, frame, 0 if released == "true" else -999)
     yield Affected(None)
+
+
+@_procedure("sp_describe_first_result_set")
+def _describe(session: "PostgresSession", call: program.Execute, frame: "Frame") -> Iterator[Outcome]:
+    names = ("@tsql", "@params", "@browse_information_mode")
+    given = Arguments(session, call, frame, names)
+    if given.text("@browse_information_mode", "0") != "0":
+        raise refused("@browse_information_mode", call.line)
+    inner = type(frame)(frame.depth + 1, errors=frame.errors)
+    inner.variables = {name: (types.NVARCHAR_MAX, given.text(name)) for name in names}
+    function = "sys.dm_exec_describe_first_result_set(@tsql, @params, 0)"
+    yield from session.run_text(f"SELECT * FROM {function} ORDER BY column_ordinal", inner)
+    _returns(call, frame, 0)
 
 
 @_procedure("sp_tablecollations_100")

@@ -31,6 +31,7 @@ from resources.endpoints.mssql_emulator import postgres_procedures as procedures
 from resources.endpoints.mssql_emulator import postgres_raising as raising
 from resources.endpoints.mssql_emulator.engine import (
     Affected,
+    Kind,
     Message,
     Outcome,
     OutputValue,
@@ -90,6 +91,10 @@ class PostgresSession(PostgresEvaluation):
         for place, parameter in enumerate(parameters, 1):
             name = (parameter.name or f"@P{place}").lower()
             frame.variables[name] = (parameter.type, text_of(parameter.value, parameter.type))
+            if parameter.type.kind is Kind.DATETIMEOFFSET and (
+                parameter.value is None or not parameter.value.utcoffset()
+            ):
+                frame.utc.add(name)
         try:
             yield from self.run_text(text, frame)
         except SqlError:
@@ -186,11 +191,14 @@ class PostgresSession(PostgresEvaluation):
 
     def _said(self, statement: program.Statement, frame: Frame) -> Iterator[Outcome]:
         types_ = frame.types()
-        key = (id(statement), tuple(types_.items()), self.settings.identity_insert, self._shared.definitions)
+        settings = (self.settings.identity_insert, frozenset(frame.utc))
+        key = (id(statement), tuple(types_.items()), *settings, self._shared.definitions)
         known = self._known.get(key)
         if known is None or known[0] is not statement:
             with self.compiling(statement.line):
-                said = self.translated(statement, self.says(frame), frame)
+                says = self.says(frame)
+                said = self.translated(statement, says, frame)
+                said.described = says.described
             if isinstance(statement, program.Selected):
                 self.defined()
             else:
@@ -199,7 +207,7 @@ class PostgresSession(PostgresEvaluation):
                     self._known.pop(next(iter(self._known)))
         else:
             said = known[1]
-        yield from self.run(said, self.bindings(frame), statement.line)
+        yield from self.run(said, self.bindings(frame, said.described), statement.line)
 
     def _definition(self, statement: program.Definition, frame: Frame) -> Iterator[Outcome]:
         node = statement.node

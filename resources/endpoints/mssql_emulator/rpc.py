@@ -8,10 +8,11 @@ Source: MS-TDS 2.2.6.6 (https://learn.microsoft.com/openspecs/windows_protocols/
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 
 import numpy as np
 
-from resources.endpoints.mssql_emulator.engine import Parameter
+from resources.endpoints.mssql_emulator.engine import Kind, Parameter
 from resources.endpoints.mssql_emulator.places import NOWHERE, value_end
 from resources.endpoints.mssql_emulator.reading import ProtocolError, Reader, without_headers
 from resources.endpoints.mssql_emulator.scan import PADDING, decode_column
@@ -147,4 +148,18 @@ class _Parser:
                 numbers.tolist(), decode_column(data, begins, ends, info).to_pylist(), strict=True
             ):
                 found[number] = value
+            if info.sql.kind is Kind.DATETIMEOFFSET:
+                for number, _, end in group:
+                    found[number] = _at_offset(found[number], data[end - 2 : end])
         yield from found
+
+
+def _at_offset(value: object, offset: bytes) -> object:
+    """An instant at its own offset, by which alone an engine knows whether that is zero. Raises ProtocolError."""
+    minutes = int.from_bytes(offset, "little", signed=True)
+    if not isinstance(value, datetime) or not minutes:
+        return value
+    try:
+        return value.astimezone(timezone(timedelta(minutes=minutes)))
+    except (ValueError, OverflowError):
+        raise ProtocolError(f"a datetimeoffset {minutes} minutes from UTC") from None

@@ -26,7 +26,7 @@ CREATE FUNCTION tsql.type_text(type oid, modifier int) RETURNS text LANGUAGE sql
 
 CREATE VIEW tsql.attributes AS
     SELECT a.attrelid, a.attnum, a.attname, a.attnotnull, a.attidentity, a.atthasdef, c.relnamespace, c.relname, c.relkind, k.*,
-           split_part(t.text, '(', 1) AS kind, substring(t.text FROM '\((\d+)') AS first_argument, substring(t.text FROM ',(\d+)\)') AS second_argument
+           t.text AS written, split_part(t.text, '(', 1) AS kind, substring(t.text FROM '\((\d+)') AS first_argument, substring(t.text FROM ',(\d+)\)') AS second_argument
     FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid AND c.relkind IN ('r', 'v')
     JOIN pg_namespace AS n ON n.oid = c.relnamespace AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'tsql')
         AND (n.nspname NOT LIKE 'pg\_%' OR n.oid = pg_my_temp_schema())
@@ -41,6 +41,20 @@ CREATE VIEW tsql.relations AS
 
 CREATE FUNCTION tsql.name(value text) RETURNS tsql."nvarchar(128)" LANGUAGE sql IMMUTABLE AS $$ SELECT value::bpchar::tsql."nvarchar(128)" $$;
 CREATE FUNCTION tsql.yes(value boolean) RETURNS tsql.bit LANGUAGE sql IMMUTABLE AS $$ SELECT (CASE WHEN value THEN 1 ELSE 0 END)::smallint::tsql.bit $$;
+
+-- What the catalog tells of a type as T-SQL writes it.
+CREATE FUNCTION tsql.measures(written text) RETURNS TABLE (id smallint, max_length smallint, "precision" smallint, scale smallint, collation_name tsql."nvarchar(128)") LANGUAGE sql STABLE AS $$
+    SELECT id::smallint,
+           (CASE WHEN family IN ('string', 'binary') THEN coalesce(first_argument::int, -1) WHEN family = 'wide' THEN coalesce(2 * first_argument::int, -1)
+                WHEN name = 'decimal' THEN CASE WHEN first_argument::int <= 9 THEN 5 WHEN first_argument::int <= 19 THEN 9 WHEN first_argument::int <= 28 THEN 13 ELSE 17 END
+                WHEN name IN ('time', 'datetime2', 'datetimeoffset') THEN bytes - CASE WHEN first_argument::int <= 2 THEN 2 WHEN first_argument::int <= 4 THEN 1 ELSE 0 END
+                ELSE bytes END)::smallint,
+           (CASE WHEN name = 'decimal' THEN first_argument::int WHEN name IN ('time', 'datetime2', 'datetimeoffset') THEN digits - 7 + first_argument::int
+                - CASE first_argument WHEN '0' THEN 1 ELSE 0 END ELSE digits END)::smallint,
+           (CASE WHEN name = 'decimal' THEN second_argument::int WHEN name IN ('time', 'datetime2', 'datetimeoffset') THEN first_argument::int ELSE decimals END)::smallint,
+           tsql.name(CASE WHEN family IN ('string', 'wide') THEN 'Latin1_General_100_BIN2_UTF8' END)
+    FROM tsql.kinds CROSS JOIN LATERAL (SELECT substring(written FROM '\((\d+)') AS first_argument, substring(written FROM ',(\d+)\)') AS second_argument) AS arguments
+    WHERE name = split_part(written, '(', 1) $$;
 
 CREATE VIEW sys.schemas AS
     SELECT tsql.name(nspname) AS name, oid::int AS schema_id, 1 AS principal_id FROM pg_namespace
@@ -82,20 +96,13 @@ CREATE VIEW sys.types AS
            tsql.yes(false), tsql.yes(false), tsql.yes(false), tsql.yes(false);
 
 CREATE VIEW sys.all_columns AS
-    SELECT attrelid::int AS object_id, tsql.name(attname) AS name, attnum::int AS column_id, id::smallint AS system_type_id, id AS user_type_id,
-           (CASE WHEN family IN ('string', 'binary') THEN coalesce(first_argument::int, -1) WHEN family = 'wide' THEN coalesce(2 * first_argument::int, -1)
-                WHEN kind = 'decimal' THEN CASE WHEN first_argument::int <= 9 THEN 5 WHEN first_argument::int <= 19 THEN 9 WHEN first_argument::int <= 28 THEN 13 ELSE 17 END
-                WHEN kind IN ('time', 'datetime2', 'datetimeoffset') THEN bytes - CASE WHEN first_argument::int <= 2 THEN 2 WHEN first_argument::int <= 4 THEN 1 ELSE 0 END
-                ELSE bytes END)::smallint AS max_length,
-           (CASE WHEN kind = 'decimal' THEN first_argument::int WHEN kind IN ('time', 'datetime2', 'datetimeoffset') THEN digits - 7 + first_argument::int
-                - CASE first_argument WHEN '0' THEN 1 ELSE 0 END ELSE digits END)::smallint AS precision,
-           (CASE WHEN kind = 'decimal' THEN second_argument::int WHEN kind IN ('time', 'datetime2', 'datetimeoffset') THEN first_argument::int ELSE decimals END)::smallint AS scale,
-           tsql.name(CASE WHEN family IN ('string', 'wide') THEN 'Latin1_General_100_BIN2_UTF8' END) AS collation_name,
+    SELECT attrelid::int AS object_id, tsql.name(attname) AS name, attnum::int AS column_id, m.id AS system_type_id, m.id::int AS user_type_id,
+           m.max_length, m.precision, m.scale, m.collation_name,
            tsql.yes(NOT attnotnull) AS is_nullable, tsql.yes(attidentity <> '') AS is_identity, tsql.yes(false) AS is_computed, tsql.yes(false) AS is_rowguidcol,
            coalesce((SELECT d.oid::int FROM pg_attrdef AS d WHERE adrelid = attrelid AND adnum = attnum), 0) AS default_object_id,
            tsql.yes(false) AS is_hidden, 0::smallint AS generated_always_type, tsql.yes(false) AS is_sparse, tsql.yes(false) AS is_column_set,
            NULL::int AS encryption_type, 0 AS xml_collection_id
-    FROM tsql.attributes;
+    FROM tsql.attributes CROSS JOIN LATERAL tsql.measures(written) AS m;
 CREATE VIEW sys.columns AS
     SELECT * FROM sys.all_columns WHERE object_id IN (SELECT oid::int FROM tsql.relations)
     OR object_id IN (SELECT oid::int FROM pg_class WHERE relnamespace = pg_my_temp_schema());
@@ -107,14 +114,14 @@ CREATE VIEW sys.identity_columns AS
 
 CREATE VIEW tsql.indexes AS
     SELECT i.indrelid, i.indexrelid, tsql.shown(c.relname) AS name, i.indisunique, i.indisprimary, con.contype, con.oid AS constraint_id,
-           coalesce(obj_description(i.indexrelid, 'pg_class'), 'nonclustered') AS note, i.indkey, i.indoption, i.indnkeyatts, pg_get_expr(i.indpred, i.indrelid) AS filter,
-           row_number() OVER (PARTITION BY i.indrelid ORDER BY obj_description(i.indexrelid, 'pg_class') = 'clustered' DESC NULLS LAST, i.indexrelid) AS place,
-           bool_or(obj_description(i.indexrelid, 'pg_class') = 'clustered') OVER (PARTITION BY i.indrelid) AS has_clustered
+           coalesce(obj_description(i.indexrelid, 'pg_class'), 'nonclustered') AS note, i.indkey, i.indoption, i.indnkeyatts, nullif(pg_get_expr(i.indpred, i.indrelid), 'false') AS filter,
+           row_number() OVER (PARTITION BY i.indrelid ORDER BY obj_description(i.indexrelid, 'pg_class') LIKE 'clustered%' DESC NULLS LAST, i.indexrelid) AS place,
+           bool_or(obj_description(i.indexrelid, 'pg_class') LIKE 'clustered%') OVER (PARTITION BY i.indrelid) AS has_clustered
     FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid LEFT JOIN pg_constraint AS con ON con.conindid = i.indexrelid AND con.contype IN ('p', 'u')
     WHERE i.indrelid IN (SELECT oid FROM tsql.relations);
 CREATE VIEW sys.indexes AS
     SELECT indrelid::int AS object_id, tsql.name(name) AS name, (place + CASE WHEN coalesce(has_clustered, false) THEN 0 ELSE 1 END)::int AS index_id,
-           (CASE note WHEN 'clustered' THEN 1 ELSE 2 END)::smallint AS type, tsql.name(CASE note WHEN 'clustered' THEN 'CLUSTERED' ELSE 'NONCLUSTERED' END) AS type_desc,
+           (CASE note WHEN 'clustered' THEN 1 WHEN 'nonclustered' THEN 2 ELSE 5 END)::smallint AS type, tsql.name(upper(note)) AS type_desc,
            tsql.yes(indisunique) AS is_unique, tsql.yes(indisprimary) AS is_primary_key, tsql.yes(coalesce(contype = 'u', false)) AS is_unique_constraint,
            tsql.yes(false) AS is_disabled, tsql.yes(false) AS is_hypothetical, tsql.yes(filter IS NOT NULL) AS has_filter, filter::bpchar AS filter_definition, 1 AS data_space_id,
            tsql.yes(false) AS ignore_dup_key, 0::smallint AS fill_factor
@@ -126,7 +133,10 @@ CREATE VIEW sys.index_columns AS
     SELECT indrelid::int AS object_id, (place + CASE WHEN coalesce(has_clustered, false) THEN 0 ELSE 1 END)::int AS index_id, k.place_in_key::int AS index_column_id,
            k.number::int AS column_id, (CASE WHEN k.place_in_key <= indnkeyatts THEN k.place_in_key ELSE 0 END)::smallint AS key_ordinal, 0::smallint AS partition_ordinal,
            tsql.yes(CASE WHEN k.place_in_key <= indnkeyatts THEN (indoption[k.place_in_key - 1] & 1) = 1 ELSE false END) AS is_descending_key, tsql.yes(k.place_in_key > indnkeyatts) AS is_included_column
-    FROM tsql.indexes CROSS JOIN LATERAL unnest(indkey::int2[]) WITH ORDINALITY AS k(number, place_in_key);
+    FROM tsql.indexes CROSS JOIN LATERAL unnest(indkey::int2[]) WITH ORDINALITY AS k(number, place_in_key) WHERE note <> 'clustered columnstore'
+    UNION ALL
+    SELECT indrelid::int, place::int, row_number() OVER (PARTITION BY indrelid ORDER BY attnum)::int, attnum::int, 0::smallint, 0::smallint, tsql.yes(false), tsql.yes(true)
+    FROM tsql.indexes JOIN tsql.attributes ON attrelid = indrelid WHERE note = 'clustered columnstore';
 
 CREATE VIEW sys.key_constraints AS
     SELECT o.*, i.index_id AS unique_index_id, tsql.yes(false) AS is_system_named FROM sys.objects AS o
@@ -158,7 +168,7 @@ BEGIN
 END $$;
 CREATE VIEW sys.partitions AS
     SELECT i.object_id::bigint * 1000 + i.index_id AS partition_id, i.object_id, i.index_id, 1 AS partition_number, i.object_id::bigint * 1000 + i.index_id AS hobt_id,
-           tsql.row_count(i.object_id::oid) AS rows, 0::smallint AS data_compression, tsql.name('NONE') AS data_compression_desc
+           tsql.row_count(i.object_id::oid) AS rows, (CASE i.type WHEN 5 THEN 3 ELSE 0 END)::smallint AS data_compression, tsql.name(CASE i.type WHEN 5 THEN 'COLUMNSTORE' ELSE 'NONE' END) AS data_compression_desc
     FROM sys.indexes AS i;
 
 CREATE VIEW sys.databases AS
@@ -193,11 +203,17 @@ CREATE VIEW sys.dm_exec_sessions AS
     FROM pg_stat_activity WHERE datname = current_database() AND pid IS NOT NULL;
 CREATE VIEW sys.system_views AS
     SELECT tsql.name(relname) AS name, oid::int AS object_id, relnamespace::int AS schema_id FROM pg_class WHERE relkind = 'v' AND relnamespace IN ('sys'::regnamespace, '"INFORMATION_SCHEMA"'::regnamespace);
-CREATE VIEW sys.extended_properties AS
-    SELECT 0::smallint AS class, tsql.name('') AS class_desc, 0 AS major_id, 0 AS minor_id, tsql.name('') AS name, NULL::tsql."nvarchar(max)" AS value WHERE false;
 CREATE VIEW sys.sequences AS SELECT o.*, 0::bigint AS start_value, 1::bigint AS increment FROM sys.objects AS o WHERE false;
 CREATE VIEW sys.synonyms AS SELECT o.*, tsql.name('') AS base_object_name FROM sys.objects AS o WHERE false;
 CREATE VIEW sys.procedures AS SELECT o.* FROM sys.objects AS o WHERE false;
 CREATE VIEW sys.triggers AS SELECT o.* FROM sys.objects AS o WHERE false;
-CREATE VIEW sys.sql_modules AS SELECT oid::int AS object_id, pg_get_viewdef(oid)::bpchar AS definition FROM tsql.relations WHERE relkind = 'v';
+CREATE VIEW sys.sql_modules AS SELECT oid::int AS object_id, tsql.view_text(oid) AS definition FROM tsql.relations WHERE relkind = 'v';
+-- What views read; constraints, whose expressions SQL Server lists too, are left out.
+CREATE VIEW sys.sql_expression_dependencies AS
+    SELECT oid::int AS referencing_id, 0 AS referencing_minor_id, 1::smallint AS referencing_class, tsql.name('OBJECT_OR_COLUMN') AS referencing_class_desc,
+           tsql.yes(false) AS is_schema_bound_reference, 1::smallint AS referenced_class, tsql.name('OBJECT_OR_COLUMN') AS referenced_class_desc,
+           tsql.name(NULL) AS referenced_server_name, tsql.name(reads.database) AS referenced_database_name, tsql.name(reads.schema) AS referenced_schema_name,
+           tsql.name(reads.name) AS referenced_entity_name, tsql.relation(reads.schema, reads.name)::int AS referenced_id, 0 AS referenced_minor_id,
+           tsql.yes(false) AS is_caller_dependent, tsql.yes(false) AS is_ambiguous
+    FROM tsql.relations CROSS JOIN LATERAL tsql.view_reads(oid) AS reads WHERE relkind = 'v';
 CREATE VIEW sys.database_principals AS SELECT tsql.name('dbo') AS name, 1 AS principal_id, 'S'::tsql."char(1)" AS type, tsql.name('SQL_USER') AS type_desc, tsql.name('dbo') AS default_schema_name;

@@ -7,7 +7,7 @@ CREATE VIEW "INFORMATION_SCHEMA"."TABLES" AS
            (CASE relkind WHEN 'r' THEN 'BASE TABLE' ELSE 'VIEW' END)::tsql."varchar(10)" AS "TABLE_TYPE" FROM tsql.relations;
 CREATE VIEW "INFORMATION_SCHEMA"."VIEWS" AS
     SELECT tsql.name(tsql.database()) AS "TABLE_CATALOG", tsql.name(nspname) AS "TABLE_SCHEMA", tsql.name(relname) AS "TABLE_NAME",
-           pg_get_viewdef(oid)::bpchar AS "VIEW_DEFINITION", 'NONE'::tsql."varchar(7)" AS "CHECK_OPTION", 'NO'::tsql."varchar(2)" AS "IS_UPDATABLE" FROM tsql.relations WHERE relkind = 'v';
+           CASE WHEN length(tsql.view_text(oid)) <= 4000 THEN tsql.view_text(oid) END AS "VIEW_DEFINITION", 'NONE'::tsql."varchar(7)" AS "CHECK_OPTION", 'NO'::tsql."varchar(2)" AS "IS_UPDATABLE" FROM tsql.relations WHERE relkind = 'v';
 CREATE VIEW "INFORMATION_SCHEMA"."COLUMNS" AS
     SELECT tsql.name(tsql.database()) AS "TABLE_CATALOG", tsql.name(nspname) AS "TABLE_SCHEMA", tsql.name(a.relname) AS "TABLE_NAME", tsql.name(attname) AS "COLUMN_NAME",
            (SELECT count(*) FROM pg_attribute AS b WHERE b.attrelid = a.attrelid AND b.attnum BETWEEN 1 AND a.attnum AND NOT b.attisdropped)::int AS "ORDINAL_POSITION",
@@ -49,3 +49,7 @@ CREATE VIEW "INFORMATION_SCHEMA"."REFERENTIAL_CONSTRAINTS" AS
 CREATE VIEW "INFORMATION_SCHEMA"."CHECK_CONSTRAINTS" AS
     SELECT tsql.name(tsql.database()) AS "CONSTRAINT_CATALOG", tsql.name(nspname) AS "CONSTRAINT_SCHEMA", tsql.name(tsql.shown(conname)) AS "CONSTRAINT_NAME", pg_get_constraintdef(c.oid)::bpchar AS "CHECK_CLAUSE"
     FROM pg_constraint AS c JOIN tsql.relations AS r ON r.oid = c.conrelid WHERE contype = 'c';
+-- The one user owns all that there is, which grants him nothing.
+CREATE VIEW "INFORMATION_SCHEMA"."TABLE_PRIVILEGES" AS
+    SELECT tsql.name('') AS "GRANTOR", tsql.name('') AS "GRANTEE", "TABLE_CATALOG", "TABLE_SCHEMA", "TABLE_NAME", ''::tsql."varchar(10)" AS "PRIVILEGE_TYPE", ''::tsql."varchar(3)" AS "IS_GRANTABLE"
+    FROM "INFORMATION_SCHEMA"."TABLES" WHERE false;

@@ -19,6 +19,13 @@ BEGIN
     END CASE;
     RETURN NULL;
 END $$;
+CREATE FUNCTION tsql.object_definition(id int) RETURNS bpchar LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    IF EXISTS (SELECT FROM sys.objects WHERE object_id = id AND type IN ('C ', 'D ')) THEN
+        PERFORM tsql.fail(102, 'Incorrect syntax near ''OBJECT_DEFINITION'': this endpoint knows those of views alone.');
+    END IF;
+    RETURN tsql.view_text(id::oid);
+END $$;
 CREATE FUNCTION tsql.column_property(id int, attribute text, property text) RETURNS int LANGUAGE plpgsql STABLE AS $$
 BEGIN
     CASE lower(property)
@@ -58,3 +65,12 @@ BEGIN
     END CASE;
     RETURN NULL;
 END $$;
+
+-- What sys.dm_exec_describe_first_result_set tells: a row for each column of a result, of which the session knows name, type and nullability.
+CREATE FUNCTION tsql.described(columns jsonb) RETURNS TABLE (
+    is_hidden tsql.bit, column_ordinal int, name tsql."nvarchar(128)", is_nullable tsql.bit, system_type_id int, system_type_name tsql."nvarchar(128)",
+    max_length smallint, "precision" smallint, scale smallint, collation_name tsql."nvarchar(128)", user_type_id int, error_number int, error_message tsql."nvarchar(max)")
+LANGUAGE sql STABLE AS $$
+    SELECT tsql.yes(false), place::int, tsql.name(item ->> 0), tsql.yes((item ->> 2)::boolean), m.id::int, tsql.name(item ->> 1),
+           m.max_length, m.precision, m.scale, m.collation_name, NULL::int, NULL::int, NULL::bpchar
+    FROM jsonb_array_elements(columns) WITH ORDINALITY AS c(item, place) CROSS JOIN LATERAL tsql.measures(item ->> 1) AS m ORDER BY place $$;

@@ -98,8 +98,8 @@ BEGIN
                WHERE indrelid = tsql.relation(schema, name) AND tsql.shown(i.relname) = index) THEN
         PERFORM tsql.fail(1913, format('The operation failed because an index or statistics with name ''%s'' already exists on table ''%s.%s''.', index, schema, name));
     END IF;
-    IF kind = 'clustered' AND EXISTS (SELECT FROM pg_index WHERE indrelid = tsql.relation(schema, name)
-                                      AND obj_description(indexrelid, 'pg_class') = 'clustered') THEN
+    IF kind LIKE 'clustered%' AND EXISTS (SELECT FROM pg_index WHERE indrelid = tsql.relation(schema, name)
+                                          AND obj_description(indexrelid, 'pg_class') LIKE 'clustered%') THEN
         PERFORM tsql.fail(1902, format('Cannot create more than one clustered index on table ''%s.%s''.', schema, name));
     END IF;
 END $$;
@@ -182,6 +182,7 @@ BEGIN
     END IF;
     IF upper(kind) = 'COLUMN' AND tsql.relation(schema, name) IS NOT NULL AND EXISTS (
         SELECT FROM pg_attribute WHERE attrelid = tsql.relation(schema, name) AND attname = parts[many] AND NOT attisdropped) THEN
+        PERFORM tsql.let_go(tsql.relation(schema, name));
         EXECUTE format('ALTER TABLE %I.%I RENAME COLUMN %I TO %I', schema, name, parts[many], new_name);
     ELSIF upper(kind) = 'INDEX' THEN
         SELECT i.relname INTO found FROM pg_index JOIN pg_class AS i ON i.oid = indexrelid
@@ -194,6 +195,7 @@ BEGIN
         IF tsql.relation(schema, new_name) IS NOT NULL THEN
             PERFORM tsql.fail(15335, format('Error: The new name ''%s'' is already in use as a OBJECT name and would cause a duplicate that is not permitted.', new_name));
         END IF;
+        PERFORM tsql.let_go(tsql.relation(schema, name));
         EXECUTE format('ALTER TABLE %I.%I RENAME TO %I', schema, name, new_name);
     ELSE
         PERFORM tsql.fail(15225, format('No item by the name of ''%s'' could be found in the current database, given that @itemtype was input as ''%s''.', object, coalesce(kind, '(null)')));

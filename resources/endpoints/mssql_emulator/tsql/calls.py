@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlglot import exp
 
+from resources.endpoints.mssql_emulator.engine import SqlType
 from resources.endpoints.mssql_emulator.tsql import dml, options
 from resources.endpoints.mssql_emulator.tsql.program import (
     Argument,
@@ -21,7 +22,7 @@ from resources.endpoints.mssql_emulator.tsql.program import (
     Use,
 )
 from resources.endpoints.mssql_emulator.tsql.syntax import parse_expression, variable
-from resources.endpoints.mssql_emulator.tsql.tokens import STARTS, Cursor, refused, word
+from resources.endpoints.mssql_emulator.tsql.tokens import STARTS, Cursor, refused, tokenize, word
 from resources.endpoints.mssql_emulator.tsql.types import read_type
 
 
@@ -108,3 +109,16 @@ def use(cursor: Cursor, line: int) -> Statement:
 def rest(cursor: Cursor) -> Cursor:
     """Take what is left of a statement without a grammar of its own."""
     return cursor.until(*STARTS, "THROW", ";")
+
+
+def declarations(text: str) -> list[tuple[str, SqlType, bool]]:
+    """Return names, types and directions of parameters declared as `@a int, @b bit OUTPUT`. Raises SqlError."""
+    found = []
+    for part in Cursor(text, tokenize(text)).split():
+        name = part.identifier().lower()
+        part.accept("AS")
+        type_ = read_type(part)
+        output = bool(part.accept_any("OUTPUT", "OUT"))
+        part.end()
+        found.append((name, type_, output))
+    return found

@@ -82,6 +82,9 @@ def try_cast(piece: Piece, to: SqlType, style: int | None = None) -> Piece:
         low, high = _RANGES[to.kind]
         inside = f"trunc(CAST({piece.sql} AS numeric)) BETWEEN {low} AND {high}"
         return Piece(f"CASE WHEN {inside} THEN {done.sql} END", to, piece.name)
+    if kinds[0] in types.NUMBERS and to.kind is Kind.DECIMAL:
+        inside = f"abs(round(CAST({piece.sql} AS numeric), {to.scale})) < 1e{to.precision - to.scale}"
+        return Piece(f"CASE WHEN {inside} THEN {done.sql} END", to, piece.name)
     if (kinds[0] in types.INTEGERS and to.kind in types.FLOATS) or (kinds[0] in types.NUMBERS and to.kind is Kind.BIT):
         return done
     if kinds[0] in types.TIMES and to.kind in types.TIMES:

@@ -11,6 +11,7 @@ from resources.endpoints.mssql_emulator.tsql.ddl_nodes import (
     ColumnDefinition,
     ComputedColumn,
     Constraint,
+    CreateColumnstore,
     CreateDatabase,
     CreateIndex,
     CreateSchema,
@@ -61,6 +62,8 @@ def _create(cursor: Cursor, part: Reader, line: int) -> Any:
     kind = cursor.accept_any("CLUSTERED", "NONCLUSTERED", "CLUSTERED INDEX", "NONCLUSTERED INDEX")
     if not replace and (kind.endswith("INDEX") or cursor.accept("INDEX")):
         return _index(cursor, unique, kind.startswith("CLUSTERED"))
+    if not replace and not unique and kind == "CLUSTERED" and cursor.accept("COLUMNSTORE", "INDEX"):
+        return _columnstore(cursor)
     raise refused(f"CREATE {cursor.word() or 'statement'}", line)
 
 
@@ -72,10 +75,13 @@ def _schema(cursor: Cursor, line: int) -> CreateSchema:
 
 
 def _view(cursor: Cursor, part: Reader, replace: bool) -> CreateView:
+    text = cursor.text
+    for token in reversed(cursor.tokens[cursor.at - 3 : cursor.at - 1] if replace else ()):  # OR ALTER is not kept
+        text = text[: token.start] + text[token.end + 1 :]
     name = cursor.name()
     columns = _names(cursor.wrapped()) if cursor.word() == "(" else ()
     cursor.expect("AS")
-    return CreateView(name, columns, parse_query(part(cursor)), replace)
+    return CreateView(name, columns, parse_query(part(cursor)), replace, text)
 
 
 def _index(cursor: Cursor, unique: bool, clustered: bool) -> CreateIndex:
@@ -87,6 +93,14 @@ def _index(cursor: Cursor, unique: bool, clustered: bool) -> CreateIndex:
     where = parse_condition(cursor.until("WITH", "ON", ";", *_ENDS)) if cursor.accept("WHERE") else None
     _storage(cursor)
     return CreateIndex(name, table, unique, clustered, columns, include, where)
+
+
+def _columnstore(cursor: Cursor) -> CreateColumnstore:
+    name = cursor.identifier()
+    cursor.expect("ON")
+    table = cursor.name()
+    _storage(cursor)
+    return CreateColumnstore(name, table)
 
 
 _ENDS = ("SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "DROP", "END", "EXEC", "IF", "BEGIN", "COMMIT")

@@ -72,6 +72,14 @@ class CreateIndex:
 
 
 @dataclass(frozen=True)
+class CreateColumnstore:
+    """CREATE CLUSTERED COLUMNSTORE INDEX."""
+
+    name: str
+    table: Name
+
+
+@dataclass(frozen=True)
 class CreateView:
     """CREATE VIEW."""
 
@@ -79,6 +87,8 @@ class CreateView:
     columns: tuple[str, ...]
     query: Any
     replace: bool
+    text: str
+    """The whole batch."""
 
 
 @dataclass(frozen=True)

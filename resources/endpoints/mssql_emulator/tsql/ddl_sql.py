@@ -1,11 +1,11 @@
 """Definitions, said in PostgreSQL's SQL.
 
-Here lives how tables, indexes, views and schemas are made and changed; their grammar lives in `ddl`. It may import
-`ddl_nodes`, `derived`, `dml_sql` (which says expressions), `statements`, `scope` and `types`.
+Here lives how tables and schemas are made and changed; their grammar lives in `ddl`, views and indexes live in `views`
+and `indexes`. It may import those, `ddl_nodes`, `dml_sql` (which says expressions), `statements`, `scope` and `types`.
 
-Names of indexes are unique in a table only, and error 2627 tells a key from an index, so objects are named
-`kind:name` in PostgreSQL (`IX:3fa9c1d2:orders__key`); `tsql.shown` takes the front off again. What PostgreSQL has no
-place for (the name of a default, whether an index is clustered) is kept as a comment on the object.
+Error 2627 tells a key from an index, so objects are named `kind:name` in PostgreSQL; `tsql.shown` takes the front off
+again. What PostgreSQL has no place for (the name of a default, whether an index is clustered) is kept as a comment on
+the object.
 
 Keys are deferrable, for PostgreSQL looks for duplicates in those when a statement has ended, as SQL Server does, and in
 others row by row. A foreign key cannot refer to such a key, so it makes the keys of the table that it refers to others.
@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from resources.endpoints.mssql_emulator.engine import Kind, SqlError, SqlType
-from resources.endpoints.mssql_emulator.tsql import ddl_nodes, derived, types
+from resources.endpoints.mssql_emulator.tsql import ddl_nodes, indexes, types, views
 from resources.endpoints.mssql_emulator.tsql.dml_sql import Manipulation
 from resources.endpoints.mssql_emulator.tsql.scope import Piece, Scope, Table, quote, text
 from resources.endpoints.mssql_emulator.tsql.statements import Said
@@ -44,13 +44,6 @@ class Definitions:
     def _create_schema(self, node: ddl_nodes.CreateSchema) -> Said:
         return Said(f"CREATE SCHEMA {quote(node.name)}", verb="CREATE SCHEMA")
 
-    def _drop_index(self, node: ddl_nodes.DropIndex) -> Said:
-        calls = [
-            f"SELECT tsql.drop_index({self._where(table)}, {text(name)}, {node.if_exists})"
-            for name, table in node.indexes
-        ]
-        return Said(calls[0], after=calls[1:], verb="DROP INDEX")
-
     def _truncate(self, node: ddl_nodes.Truncate) -> Said:
         table = self.says.table(node.table)
         self._there(table, 4701)
@@ -67,11 +60,8 @@ class Definitions:
 
     def _transfer(self, node: ddl_nodes.Transfer) -> Said:
         table = self.says.table(node.table)
-        return Said(f"ALTER TABLE {table.sql} SET SCHEMA {quote(node.schema)}", verb="ALTER SCHEMA")
-
-    def _where(self, name: Any) -> str:
-        table = self.says.table(name)
-        return f"{text(table.schema)}, {text(table.name)}"
+        sql = f"ALTER TABLE {table.sql} SET SCHEMA {quote(node.schema)}"
+        return Said(sql, before=[views.let_go(table)], verb="ALTER SCHEMA")
 
     # ------------------------------------------------------------------ tables
 
@@ -150,7 +140,7 @@ class Definitions:
         match constraint.kind:
             case "PK" | "UQ":
                 for column, _ in constraint.columns:
-                    self._indexable(column, scope.relations[""] or {}, table)
+                    indexes.indexable(column, scope.relations[""] or {}, table)
                 word = "PRIMARY KEY" if constraint.kind == "PK" else "UNIQUE NULLS NOT DISTINCT"
                 clustered = constraint.clustered if constraint.clustered is not None else constraint.kind == "PK"
                 note = "clustered" if clustered else "nonclustered"
@@ -164,80 +154,31 @@ class Definitions:
                 actions = "".join(f" {action}" for action in constraint.actions)
                 return f"{front}FOREIGN KEY ({listed}) REFERENCES {target}{actions}", []
 
-    def _indexable(self, column: str, columns: Any, table: Table) -> None:
-        if column not in columns:
-            raise SqlError(1911, f"Column name '{column}' does not exist in the target table or view.")
-        type_ = columns[column]
-        if type_ is not None and type_.kind in types.STRINGS | types.BINARIES and type_.length is None:
-            raise SqlError(
-                1919,
-                f"Column '{column}' in table '{table.schema}.{table.name}' is of a type that is invalid "
-                "for use as a key column in an index.",
-            )
-        if type_ is not None and type_.kind is Kind.XML:
-            raise SqlError(
-                1919,
-                f"Column '{column}' in table '{table.name}' is of a type that is invalid for use as a "
-                "key column in an index.",
-            )
-
     # ------------------------------------------------------------------ the rest
 
-    def _create_index(self, node: ddl_nodes.CreateIndex) -> Said:
+    def _create_index(self, node: ddl_nodes.CreateIndex | ddl_nodes.CreateColumnstore) -> Said:
         table = self.says.table(node.table)
-        columns = self._there(table, 1088)
-        for name, _ in node.columns:
-            self._indexable(name, columns, table)
-        index = checked_identifier(f"IX:{secrets.token_hex(4)}:{node.name}")
-        keys = ", ".join(
-            f"{quote(name)} {'DESC NULLS LAST' if desc else 'ASC NULLS FIRST'}" for name, desc in node.columns
-        )
-        sql = f"CREATE {'UNIQUE ' if node.unique else ''}INDEX {quote(index)} ON {table.sql} ({keys})"
-        if node.include:
-            sql += f" INCLUDE ({', '.join(map(quote, node.include))})"
-        if node.unique:
-            sql += " NULLS NOT DISTINCT"
-        if node.where is not None:
-            sql += f" WHERE {self.says.condition(node.where, Scope({'': columns}))}"
-        note = "clustered" if node.clustered else "nonclustered"
-        return Said(
-            sql,
-            before=[f"SELECT tsql.new_index({text(table.schema)}, {text(table.name)}, {text(node.name)}, '{note}')"],
-            after=[f"COMMENT ON INDEX {quote(table.schema)}.{quote(index)} IS '{note}'"],
-            verb="CREATE INDEX",
-        )
+        return indexes.create(self.says, node, table, self._there(table, 1088))
+
+    def _drop_index(self, node: ddl_nodes.DropIndex) -> Said:
+        return indexes.drop(self.says, node)
 
     def _create_view(self, node: ddl_nodes.CreateView) -> Said:
-        derived.unordered(node.query)
-        query, columns = self.says.query(node.query, None)
-        if self.says.used:
-            raise refused("a variable in CREATE VIEW")
-        names = derived.listed(columns, node.columns, node.name[-1])
-        if unnamed := derived.nameless(names):
-            raise SqlError(
-                4511,
-                f"Create View or Function failed because no column name was specified for column {unnamed}.",
-            )
-        if twice := derived.repeated(names):
-            raise SqlError(
-                4506,
-                f"Column names in each view or function must be unique. Column name '{twice}' in view or function "
-                f"'{node.name[-1]}' is specified more than once.",
-            )
-        listed = f" ({', '.join(map(quote, node.columns))})" if node.columns else ""
-        view = self._new(node.name)
-        replace = "OR REPLACE " if node.replace else ""
-        return Said(f"CREATE {replace}VIEW {view.sql}{listed} AS {query}", verb="CREATE VIEW")
+        said, needed = views.view(self.says, node, self._new(node.name))
+        self.types |= needed
+        return said
 
     def _drop(self, node: ddl_nodes.Drop) -> Said:
         if node.kind == "DATABASE":
             raise refused("DROP DATABASE")
-        names = []
-        for name in node.names:
-            names.append(quote(name[0]) if node.kind == "SCHEMA" else self.says.table(name).sql)
         if_exists = "IF EXISTS " if node.if_exists else ""
+        if node.kind == "SCHEMA":
+            names, before = [quote(name[0]) for name in node.names], []
+        else:
+            tables = [self.says.table(name) for name in node.names]
+            names, before = [table.sql for table in tables], [views.let_go(table) for table in tables]
         calls = [f"DROP {node.kind} {if_exists}{name}" for name in names]
-        return Said(calls[0], after=calls[1:], verb=f"DROP {node.kind}")
+        return Said(calls[0], before=before, after=calls[1:], verb=f"DROP {node.kind}")
 
     def _alter_table(self, node: ddl_nodes.AlterTable) -> Said:
         table = self.says.table(node.table)
@@ -253,7 +194,7 @@ class Definitions:
             checks = [f"SELECT tsql.droppable({where}, {text(name)}, {node.if_exists})" for name in node.names]
             exists = "IF EXISTS " if node.if_exists else ""
             drops = ", ".join(f"DROP COLUMN {exists}{quote(name)}" for name in node.names)
-            return Said(f"ALTER TABLE {table.sql} {drops}", before=checks, verb=verb)
+            return Said(f"ALTER TABLE {table.sql} {drops}", before=[*checks, views.let_go(table)], verb=verb)
         if node.action == "ALTER COLUMN":
             return self._alter_column(node.columns[0], table, known)
         return self._add(node, table, known)
@@ -271,7 +212,7 @@ class Definitions:
         kept = stored(Piece(name, known[column.name]), column.type)
         using = f" USING {f'CAST({name} AS {types.base(column.type)})' if kept == name else kept}"
         change = f"ALTER COLUMN {name} TYPE {types.domain(column.type)}{using}"
-        return Said(f"ALTER TABLE {table.sql} {change}, {null}", verb="ALTER TABLE")
+        return Said(f"ALTER TABLE {table.sql} {change}, {null}", before=[views.let_go(table)], verb="ALTER TABLE")
 
     def _add(self, node: ddl_nodes.AlterTable, table: Table, known: Any) -> Said:
         scope = Scope({"": {**known, **{column.name: column.type for column in node.columns}}})
@@ -316,7 +257,10 @@ class Definitions:
             return self._default_comment(table, constraint)
         said, comments = self._constraint(constraint, table, scope)
         unchecked = " NOT VALID" if not constraint.checked and constraint.kind in ("CK", "FK") else ""
-        before = [f"SELECT tsql.referable({self._where(constraint.references)})"] if constraint.kind == "FK" else []
+        before = []
+        if constraint.kind == "FK":
+            referred = self.says.table(constraint.references)
+            before = [f"SELECT tsql.referable({text(referred.schema)}, {text(referred.name)})"]
         return [*before, f"ALTER TABLE {table.sql} ADD {said}{unchecked}", *comments]
 
     def _not_null(self, constraint: ddl_nodes.Constraint, table: Table) -> None:
@@ -327,6 +271,7 @@ class Definitions:
     _METHODS: ClassVar[dict[type, Callable[[Any, Any], Said]]] = {
         ddl_nodes.CreateTable: _create_table,
         ddl_nodes.CreateIndex: _create_index,
+        ddl_nodes.CreateColumnstore: _create_index,
         ddl_nodes.CreateView: _create_view,
         ddl_nodes.CreateSchema: _create_schema,
         ddl_nodes.Drop: _drop,

@@ -19,7 +19,7 @@ from resources.endpoints.mssql_emulator.tsql.syntax import (
     parse_query,
     parse_tree,
 )
-from resources.endpoints.mssql_emulator.tsql.tokens import Cursor, Name, refused
+from resources.endpoints.mssql_emulator.tsql.tokens import Cursor, Name, refused, tokenize
 
 CHANGED = ("inserted", "deleted")
 """What OUTPUT calls the rows that are changed; written in any case."""
@@ -63,6 +63,7 @@ class Change:
     """`SELECT * FROM ... WHERE ...`, or None without FROM."""
     where: Any
     with_: Any = None
+    options: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class Merge:
 
     tree: Any
     output: Output | None
+    options: tuple[Any, ...] = ()
 
 
 # ---------------------------------------------------------------------- reading
@@ -134,12 +136,10 @@ def read_change(cursor: Cursor, with_: Any = None) -> Change:
     output = _output(cursor, "FROM", "WHERE", "OPTION")
     from_ = cursor.until("WHERE", "OPTION") if cursor.accept("FROM") else None
     where = cursor.until("OPTION") if cursor.accept("WHERE") else None
-    if cursor.accept("OPTION"):
-        raise refused("OPTION", cursor.line)
-    cursor.end()
+    options = _options(cursor)
     source = parse_from(from_) if from_ is not None else None
     condition = parse_condition(where) if where is not None else None
-    return Change(target, hints, top, assignments, output, source, condition, with_)
+    return Change(target, hints, top, assignments, output, source, condition, with_, options)
 
 
 def _assignment(cursor: Cursor) -> tuple[str, str, Any]:
@@ -156,14 +156,26 @@ def read_merge(cursor: Cursor, with_: Any = None) -> Merge:
     if cursor.word(1) == "TOP":
         raise refused("MERGE TOP", cursor.line)
     line = cursor.line
-    tree = parse_tree(cursor.until("OUTPUT"))
-    output = _output(cursor)
-    cursor.end()
+    tree = parse_tree(cursor.until("OUTPUT", "OPTION"))
+    output = _output(cursor, "OPTION")
+    options = _options(cursor)
     if not isinstance(tree, exp.Merge):
         raise refused("MERGE", line)
     if with_ is not None:
         tree.set("with_", with_)
-    return Merge(tree, output)
+    return Merge(tree, output, options)
+
+
+def _options(cursor: Cursor) -> tuple[Any, ...]:
+    """Take OPTION (...), or nothing, to the end of the statement. Raises SqlError 102."""
+    if not cursor:
+        return ()
+    if cursor.word() != "OPTION":
+        raise cursor.wrong()
+    query = parse_query(Cursor(cursor.text, [*tokenize("SELECT 1"), *cursor.tokens[cursor.at :]]))
+    if any(value for name, value in query.args.items() if name not in ("expressions", "options")):
+        raise refused("OPTION", cursor.line)
+    return tuple(query.args.get("options") or ())
 
 
 def _top(cursor: Cursor) -> Any:

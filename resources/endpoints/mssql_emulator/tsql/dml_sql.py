@@ -38,7 +38,7 @@ class Manipulation(Merging):
         written(node.columns, columns)
         self.hints(table, node.hints, writes=True)
         scope = Scope()
-        with_ = self.with_clause(exp.Select(with_=node.with_), scope) if node.with_ is not None else ""
+        with_ = self.with_of(node.with_, node.query.args.get("options") if node.query is not None else (), scope)
         overriding = self._overriding(node, table)
         names = node.columns or self.insertable(table)
         if node.query is None and not node.rows:
@@ -113,7 +113,7 @@ class Manipulation(Merging):
     def change(self, node: Change) -> Said:
         """Return an UPDATE or DELETE. Raises SqlError 102, 207, 208."""
         scope = Scope()
-        with_ = self.with_clause(exp.Select(with_=node.with_), scope) if node.with_ is not None else ""
+        with_ = self.with_of(node.with_, node.options, scope)
         if node.with_ is not None and len(node.target) == 1 and node.target[0] in scope.ctes:
             return self._delete_from_cte(node, scope)
         node, target = self._target(node)

@@ -27,7 +27,7 @@ class Merging(WritesRows):
         tree = node.tree
         parts(tree, "this", "using", "on", "whens", "with_")
         scope = Scope()
-        with_ = self.with_clause(tree, scope)
+        with_ = self.with_of(tree.args.get("with_"), node.options, scope)
         target = tree.this
         parts(target, "this", "db", "catalog", "alias", "hints")
         table = self.table((target.text("catalog"), target.text("db"), temporary(target.this)))

@@ -6,6 +6,7 @@ Here lives what T-SQL's precedence of types asks for and PostgreSQL's operators 
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from resources.endpoints.mssql_emulator.engine import Kind, SqlError, SqlType
 from resources.endpoints.mssql_emulator.tsql import type_rules, types
@@ -42,15 +43,19 @@ class Operators:
         self.variables = variables
         self.used: set[str] = set()
         """Names of the placeholders in what was said: variables and GLOBALS."""
+        self.utc: frozenset[str] = frozenset()
+        """Variables that are a datetimeoffset whose offset is known to be zero."""
         self.locks: list[str] = []
         """Statements that take a table's lock before the statement runs."""
+        self.described: dict[str, tuple[Any, Any]] = {}
+        """Placeholders of what batches return, by the expressions that say those and declare their parameters."""
         self.guesses: dict[str, SqlType | None] | None = None
         """Types of undeclared parameters, where they are asked for; elsewhere such a parameter is an error."""
 
     def placeholder(self, name: str, type_: SqlType) -> Piece:
         """Return what stands for a variable's value."""
         self.used.add(name)
-        return Piece(f"CAST(%({name})s AS {types.base(type_)})", type_)
+        return Piece(f"CAST(%({name})s AS {types.base(type_)})", type_, utc=name in self.utc)
 
     def guess(self, piece: Piece, type_: SqlType | None) -> None:
         """Note that an undeclared parameter is used as a value of this type."""

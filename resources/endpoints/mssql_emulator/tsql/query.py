@@ -229,12 +229,16 @@ class Queries(Relations):
             found += [Piece(quote(name), type_, name) for name, type_ in columns.items()]
         return said, found
 
-    def _tail(self, node: Any, scope: Scope, columns: Sequence[Piece] = (), *, own: bool = True) -> str:
-        said = aggregates.ordered(self, node.args.get("order"), scope, columns, own=own)
-        for option in node.args.get("options") or ():
+    def options(self, options: Sequence[Any] | None) -> None:
+        """Refuse what OPTION says unless it changes no result, or is looked after by whoever asks for it."""
+        for option in options or ():
             name = option.this.name if option.this else ""
             if name.upper() != "MAXRECURSION" and not _OPTIONS.fullmatch(name.upper()):
                 raise refused(f"OPTION ({name})")
+
+    def _tail(self, node: Any, scope: Scope, columns: Sequence[Piece] = (), *, own: bool = True) -> str:
+        said = aggregates.ordered(self, node.args.get("order"), scope, columns, own=own)
+        self.options(node.args.get("options"))
         offset, limit = node.args.get("offset"), node.args.get("limit")
         if offset is not None:
             parts(offset, "expression")

@@ -1,11 +1,11 @@
-"""FROM: tables, joins, derived tables and table functions, said in PostgreSQL's SQL.
+"""FROM: joins, derived tables and table hints, said in PostgreSQL's SQL.
 
-Here lives what relations a query reads; the rest of a query lives in `query`. It may import `expressions`, `scope`,
-`types`, `nodes`, `tokens` and sqlglot's nodes.
+Here lives what relations a query reads; what their names stand for lives in `tables`, the rest of a query in `query`.
+It may import `tables`, `scope`, `types`, `nodes`, `tokens` and sqlglot's nodes.
 
 Table hints: NOLOCK and the like allow a dirty read, which PostgreSQL never makes; those about granularity change no
 result; UPDLOCK, XLOCK and HOLDLOCK lock the whole table until the transaction ends, which is more than SQL Server does,
-never less. READPAST and hints that are not listed are refused.
+never less. READPAST would leave rows out that others lock: it is refused but on catalog views, as are hints not listed.
 """
 
 from collections.abc import Sequence
@@ -13,14 +13,12 @@ from typing import Any
 
 from sqlglot import exp
 
-from resources.endpoints.mssql_emulator.engine import Kind, SqlError, SqlType
-from resources.endpoints.mssql_emulator.tsql import type_rules, types
+from resources.endpoints.mssql_emulator.tsql import type_rules
 from resources.endpoints.mssql_emulator.tsql.derived import named, unordered
-from resources.endpoints.mssql_emulator.tsql.expressions import Expressions
-from resources.endpoints.mssql_emulator.tsql.functions_left_out import LEFT_OUT, METHODS
-from resources.endpoints.mssql_emulator.tsql.nodes import bare_call, parts, temporary, written_call
+from resources.endpoints.mssql_emulator.tsql.nodes import bare_call, parts, temporary
 from resources.endpoints.mssql_emulator.tsql.scope import Columns, Piece, Scope, Table, quote
-from resources.endpoints.mssql_emulator.tsql.tokens import Name, refused
+from resources.endpoints.mssql_emulator.tsql.tables import SYSTEM_SCHEMAS, Tables
+from resources.endpoints.mssql_emulator.tsql.tokens import refused
 
 _HARMLESS = {"NOLOCK", "READUNCOMMITTED", "READCOMMITTED", "READCOMMITTEDLOCK", "ROWLOCK", "PAGLOCK", "TABLOCK"}
 _EXCLUSIVE = {"UPDLOCK", "XLOCK", "TABLOCKX"}
@@ -36,20 +34,9 @@ _JOINS = {
     ("FULL", "OUTER"): "FULL JOIN",
     ("", "CROSS"): "CROSS JOIN",
 }
-SYSTEM_SCHEMAS = {"sys": "sys", "information_schema": "INFORMATION_SCHEMA", "cdc": "cdc"}
 
 
-CHANGE_COLUMNS: dict[str, SqlType | None] = {
-    "SYS_CHANGE_VERSION": types.BIGINT,
-    "SYS_CHANGE_CREATION_VERSION": types.BIGINT,
-    "SYS_CHANGE_OPERATION": SqlType(Kind.NCHAR, 1),
-    "SYS_CHANGE_COLUMNS": SqlType(Kind.VARBINARY, 4100),
-    "SYS_CHANGE_CONTEXT": SqlType(Kind.VARBINARY, 128),
-}
-"""https://learn.microsoft.com/sql/relational-databases/system-functions/changetable-transact-sql"""
-
-
-class Relations(Expressions):
+class Relations(Tables):
     """Says what stands in FROM."""
 
     def from_clause(self, node: exp.Select, scope: Scope) -> str:
@@ -162,36 +149,11 @@ class Relations(Expressions):
         scope.relations[alias.name] = columns
         return f"{sql} AS {quote(alias.name)}"
 
-    def table(self, name: Name) -> Table:
-        """Return the table of a name of one to three parts. Raises SqlError 102 for one of another database."""
-        database, schema, own = ("", "", *name)[-3:]
-        if own.startswith("##"):
-            raise refused(f"global temporary table {own}")
-        if own.startswith("#"):
-            return Table("pg_temp", own)
-        system = SYSTEM_SCHEMAS.get(schema.lower())
-        if database and database != self.catalog.database and not (system == "sys" and database.lower() == "master"):
-            raise refused(f"{database}.{schema}.{own} (a table of another database)")
-        if system:
-            return Table(
-                system, own.upper() if system == "INFORMATION_SCHEMA" else own.lower() if system == "sys" else own
-            )
-        if schema == "tsql" or schema.startswith("pg_"):
-            raise SqlError(208, f"Invalid object name '{schema}.{own}'.")
-        return Table(schema or "dbo", own)
-
-    def columns_of(self, table: Table) -> dict[str, SqlType | None]:
-        """Return a table's columns. Raises SqlError 208."""
-        columns = self.catalog.columns(table)
-        if columns is None:
-            name = table.name if table.schema == "pg_temp" else f"{table.schema}.{table.name}"
-            raise SqlError(208, f"Invalid object name '{name}'.")
-        return {column.name: column.type for column in columns}
-
     def hints(self, table: Table, hints: Sequence[str], *, writes: bool = False) -> None:
         """Take the locks that table hints ask for. Raises SqlError 102 for an unknown one."""
         asked = {hint.upper() for hint in hints}
-        unknown = asked - _HARMLESS - _EXCLUSIVE - _SHARED
+        system = table.schema in SYSTEM_SCHEMAS.values()
+        unknown = asked - _HARMLESS - _EXCLUSIVE - _SHARED - ({"READPAST"} if system else set())
         if unknown:
             raise refused(f"WITH ({', '.join(sorted(unknown))})")
         mode = ""
@@ -199,7 +161,7 @@ class Relations(Expressions):
             mode = "SHARE ROW EXCLUSIVE"
         elif asked & _SHARED:
             mode = "SHARE"
-        if mode and table.schema not in ("pg_temp", *SYSTEM_SCHEMAS.values()):
+        if mode and table.schema != "pg_temp" and not system:
             self.locks.append(f"LOCK TABLE {table.sql} IN {mode} MODE")
 
     def _table_function(self, node: exp.Anonymous, schema: str, alias: exp.TableAlias | None, scope: Scope) -> str:
@@ -212,30 +174,6 @@ class Relations(Expressions):
         parts(alias, "this", "columns")
         pieces = [Piece("", type_, column) for column, type_ in columns.items()]
         return f"{said} AS {self._aliased(alias, pieces, scope)}"
-
-    def table_function(self, name: str, node: exp.Anonymous, scope: Scope) -> tuple[str, dict[str, SqlType | None]]:
-        """Return a function that stands in FROM, and its columns. Raises SqlError 102."""
-        if name.upper() == "STRING_SPLIT" and len(node.expressions) == 2:
-            given, separator = self.values(node.expressions, scope)
-            said = f"unnest(string_to_array(CAST({given.sql} AS text), {separator.sql}))"
-            type_ = given.type if given.type and given.type.kind in types.STRINGS else SqlType(Kind.NVARCHAR)
-            return f"(SELECT CAST(item AS bpchar) AS value FROM {said} AS item)", {"value": type_}
-        if name.upper() == "CHANGETABLE_CHANGES" and len(node.expressions) == 2:
-            return self._changes(node.expressions[0].name, self.value(node.expressions[1], scope).sql)
-        schema, _, own = name.rpartition(".")
-        if own in LEFT_OUT | METHODS or schema.upper() == "SYS":
-            raise refused(f"table function {name}")
-        raise SqlError(208, f"Invalid object name '{f'{schema}.{written_call(node)}'.strip('.')}'.")
-
-    def _changes(self, name: str, since: str) -> tuple[str, dict[str, SqlType | None]]:
-        """CHANGETABLE(CHANGES table, version): net changes with the columns of the primary key."""
-        table = self.table(tuple(name.split("\0")))
-        self.columns_of(table)
-        function = self.catalog.changes(table)
-        if not function:
-            raise SqlError(22105, f"Change tracking is not enabled on table '{table.schema}.{table.name}'.")
-        keys = sorted((c for c in self.catalog.columns(table) or () if c.key), key=lambda column: column.key)
-        return f"{function}(CAST({since} AS bigint))", {**CHANGE_COLUMNS, **{key.name: key.type for key in keys}}
 
 
 def renamed(columns: list[Piece] | None, names: Sequence[str]) -> Columns | None:

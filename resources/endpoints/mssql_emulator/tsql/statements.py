@@ -3,7 +3,9 @@
 Here live values alone. It may import `scope`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from resources.endpoints.mssql_emulator.tsql.scope import Piece, Table
 
@@ -34,6 +36,8 @@ class Said:
     """It affects rows and counts them."""
     used: set[str] = field(default_factory=set)
     """The placeholders in its texts."""
+    described: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    """Placeholders of what batches return, by the expressions that say those and declare their parameters."""
     before: list[str] = field(default_factory=list)
     """Statements to run first, in the same transaction."""
     after: list[str] = field(default_factory=list)

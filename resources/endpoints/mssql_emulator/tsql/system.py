@@ -20,6 +20,7 @@ simple("LOG10", least=1, sql="log(CAST({0} AS double precision))", type_=types.F
 simple("SQUARE", least=1, sql="power(CAST({0} AS double precision), 2)", type_=types.FLOAT)
 simple("OBJECT_ID", least=1, most=2, sql="tsql.object_id({0}, {1})", type_=types.INT)
 simple("OBJECT_NAME", least=1, sql="tsql.object_name({0})", type_=types.SYSNAME)
+simple("OBJECT_DEFINITION", least=1, sql="tsql.object_definition({0})", type_=types.NVARCHAR_MAX)
 simple("OBJECT_SCHEMA_NAME", least=1, sql="tsql.object_schema_name({0})", type_=types.SYSNAME)
 simple("TYPE_NAME", least=1, sql="tsql.type_name({0})", type_=types.SYSNAME)
 simple("TYPE_ID", least=1, sql="tsql.type_id({0})", type_=types.INT)

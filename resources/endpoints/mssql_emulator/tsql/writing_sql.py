@@ -7,6 +7,8 @@ Here lives no statement; they live in `dml_sql` and `merge_sql`. It may import `
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sqlglot import exp
+
 from resources.endpoints.mssql_emulator.engine import SqlError
 from resources.endpoints.mssql_emulator.tsql.derived import repeated
 from resources.endpoints.mssql_emulator.tsql.dml import Output
@@ -21,6 +23,11 @@ class WritesRows(Queries):
 
     identity_insert: Table | None = None
     """The table for which SET IDENTITY_INSERT is ON."""
+
+    def with_of(self, with_: Any, options: Sequence[Any] | None, scope: Scope) -> str:
+        """Return WITH, or nothing, of a statement with these options. Raises SqlError 102."""
+        self.options(options)
+        return self.with_clause(exp.Select(with_=with_, options=list(options or ())), scope)
 
     def insertable(self, table: Table) -> tuple[str, ...]:
         """The columns that a list left out stands for: all but the identity."""
