@@ -270,8 +270,9 @@ def main() -> NoReturn:
     except (UsageError, click.ClickException) as error:
         text = error.format_message() if isinstance(error, click.ClickException) else str(error)
         _end(f"matrix: {text}", 2)
-    except (KeyboardInterrupt, click.Abort):
-        _end("matrix: interrupted; services are stopped", INTERRUPTED)
+    except (KeyboardInterrupt, click.Abort) as error:
+        interrupt = error.__cause__ or error  # click wraps it
+        _end(f"matrix: interrupted; {str(interrupt) or 'services are stopped'}", INTERRUPTED)
     sys.exit(0)
 
 

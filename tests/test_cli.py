@@ -339,6 +339,18 @@ class TestLaunch:
         with pytest.raises(UsageError, match=r"^Dagster at http://dagster refuses: Partition keys not found$"):
             self.certify(dagster)
 
+    def test_an_interrupt_says_that_the_backfill_goes_on(self, dagster, run, monkeypatch):
+        def interrupted(_: float) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(cli_launch.time, "sleep", interrupted)
+        monkeypatch.setattr(dagster, "check", lambda: None)
+        monkeypatch.setattr(cli_launch, "Dagster", lambda url: dagster)
+        code, _, err = run("launch", *PAIR, *SMALL)
+        assert code == 130
+        told = "matrix: interrupted; backfill b1 goes on, see http://dagster/overview/backfills"
+        assert err.splitlines()[-1] == told
+
 
 def test_endpoints_status_starts_nothing_and_has_a_line_per_system(run):
     code, out, _ = run("endpoints", "status")
