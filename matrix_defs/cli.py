@@ -253,7 +253,12 @@ def docs(folder: Path, check: bool) -> None:
     """Write the documents that are generated from the definitions."""
     from matrix_defs.definitions import write_docs
 
-    changed = write_docs(folder, check)
+    try:
+        changed = write_docs(folder, check)
+    except OSError as error:
+        raise UsageError(
+            f"docs: cannot write to {str(folder)!r} ({error}); name another folder with --folder"
+        ) from None
     for path in changed:
         click.echo(f"{'stale' if check else 'written'}: {path}")
     sys.exit(1 if check and changed else 0)
