@@ -19,7 +19,16 @@ from dotenv import load_dotenv
 
 from matrix_defs.cases import CASES_BY_ID, EXCLUSIONS, Case, Exclusion
 from matrix_defs.cli_care import doctor_lines, leftover_line
-from matrix_defs.cli_options import ENDPOINTS, HISTORY, RunRequest, choice, choice_options, run_options, run_request
+from matrix_defs.cli_options import (
+    ENDPOINTS,
+    HISTORY,
+    RunRequest,
+    choice,
+    choice_options,
+    option,
+    run_options,
+    run_request,
+)
 from matrix_defs.errors import UsageError
 from matrix_defs.manifest import manifest as manifest_of
 from matrix_defs.result import CaseResult
@@ -97,9 +106,9 @@ def run(**given: Any) -> None:
 
 @cli.command()
 @run_options
-@click.option(
+@option(
     "--url",
-    envvar="MATRIX_DAGSTER_URL",
+    "MATRIX_DAGSTER_URL",
     default="http://127.0.0.1:3000",
     show_default=True,
     help="The webserver of the running Dagster.",
@@ -144,16 +153,16 @@ def _report(
 
 
 @cli.command()
-@click.option(
+@option(
     "--artifacts",
-    envvar="MATRIX_ARTIFACT_DIR",
+    "MATRIX_ARTIFACT_DIR",
     default="",
     metavar="DIR",
     help="Folder of the artifacts, where the report is written too. Default: artifacts",
 )
-@click.option(
+@option(
     "--run-mode",
-    envvar="MATRIX_RUN_MODE",
+    "MATRIX_RUN_MODE",
     default=None,
     type=click.Choice([mode.value for mode in RunMode]),
     help="Whose results. Default: of the mode that ran last.",
