@@ -117,7 +117,8 @@ class Dagster:
                 for result in self._verdicts(run["runId"], cursors, run_mode):
                     results[result.case] = result
                     on_result(result)
-            if ended is not None and all(run["status"] in ("SUCCESS", "FAILURE", "CANCELED") for run in runs):
+            told = ended is not None or len(results) == len(cases)  # the backfill itself may take 30 s more to end
+            if told and all(run["status"] in ("SUCCESS", "FAILURE", "CANCELED") for run in runs):
                 break
             time.sleep(POLL_SECONDS)
         reason = f"backfill {backfill} ended {ended} before the case had a verdict; see {self._backfills}"

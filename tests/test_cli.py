@@ -293,6 +293,8 @@ class TestLaunch:
             ],
         }
 
+        self.script = script
+
         def answer(request: httpx.Request) -> httpx.Response:
             sent = json.loads(request.content)
             self.sent.append(sent)
@@ -342,6 +344,13 @@ class TestLaunch:
         dagster._client = httpx.Client(base_url="http://dagster", transport=httpx.MockTransport(lambda _: answer))
         with pytest.raises(UsageError, match=r"^Dagster at http://dagster refuses: Partition keys not found$"):
             self.certify(dagster)
+
+    def test_nothing_is_waited_for_once_the_runs_have_ended_with_every_verdict(self, dagster):
+        self.script["Runs"][0]["results"][0]["status"] = "SUCCESS"
+        self.script["Events"][0]["events"] = [self.event("MaterializationEvent", one, "passed") for one in self.CASES]
+        results, _ = self.certify(dagster)
+        assert {result.verdict for result in results.values()} == {Verdict.PASSED}
+        assert len(self.script["Backfill"]) == 2, "it asked on after it was told that the backfill goes on"
 
     def test_an_interrupt_says_that_the_backfill_goes_on(self, dagster, run, monkeypatch):
         def interrupted(_: float) -> None:
