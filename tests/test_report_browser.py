@@ -73,6 +73,18 @@ def test_every_view_and_a_failed_case_are_silent_fit_and_accessible(browser, fil
         assert seen.said == []
 
 
+@pytest.mark.parametrize("across", [1440, 1280, 1260, 1200, 1080, 1024, 900, 860, 600, 320])
+def test_no_square_lies_over_another_or_outside_the_grid_in_a_window_of_any_width(seen, across):
+    seen.page.set_viewport_size({"width": across, "height": 800})
+    misplaced = seen.go().evaluate("""() => {
+        const boxes = [...document.querySelectorAll(".square")].map((square) => square.getBoundingClientRect());
+        const over = (a, b) => a !== b && a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+        const edge = document.querySelector(".grid").getBoundingClientRect().right;
+        return boxes.filter((box) => box.right > edge || boxes.some((other) => over(box, other))).length;
+    }""")
+    assert misplaced == 0
+
+
 def test_the_grid_has_a_square_for_each_of_the_250_combinations_and_the_totals_say_the_same(seen):
     page = seen.go()
     shown = {mark: page.locator(f".square.{mark}").count() for mark in ("passed", "failed", "not_run", "excluded")}
