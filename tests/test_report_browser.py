@@ -93,6 +93,11 @@ def test_the_grid_has_a_square_for_each_of_the_250_combinations_and_the_totals_s
     assert page.locator(".total.all b").inner_text() == "250"
 
 
+def test_the_tabs_have_no_scroll_bar(seen):
+    fits = "(tabs) => tabs.scrollHeight <= tabs.clientHeight && tabs.scrollWidth <= tabs.clientWidth"
+    assert seen.go().locator(".views").evaluate(fits)
+
+
 def test_verdicts_are_told_apart_by_shape(seen):
     page = seen.go()
     shapes = page.evaluate("""["passed", "emulated", "failed", "not_run", "excluded"].map(
