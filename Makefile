@@ -41,9 +41,11 @@ test: $(STAMP)  ## the tests, with real embedded services
 fuzz: $(STAMP)  ## throw 100,000 malformed conversations at the local SQL Server endpoint
 	$(BIN)/python -m tests.tds_fuzz $(or $(ARGS),100000)
 
+# The variable is exported by make, not set in a shell's line: make hands a signal on to its child, a shell would keep it.
+dev: export DAGSTER_HOME := $(CURDIR)/.dagster
 dev: $(STAMP)  ## the Dagster UI, on the same instance as `matrix run`
 	mkdir -p .dagster && ln -sf ../dagster.yaml .dagster/dagster.yaml
-	DAGSTER_HOME="$(CURDIR)/.dagster" $(BIN)/dagster dev -w workspace.yaml
+	$(BIN)/dagster dev -w workspace.yaml
 
 lint: $(STAMP)  ## ruff and mypy
 	$(BIN)/ruff check .

@@ -19,7 +19,16 @@ from dotenv import load_dotenv
 
 from matrix_defs.cases import CASES_BY_ID, EXCLUSIONS, Case, Exclusion
 from matrix_defs.cli_care import doctor_lines, leftover_line
-from matrix_defs.cli_options import ENDPOINTS, HISTORY, RunRequest, choice, choice_options, run_options, run_request
+from matrix_defs.cli_options import (
+    ENDPOINTS,
+    HISTORY,
+    RunRequest,
+    choice,
+    choice_options,
+    option,
+    run_options,
+    run_request,
+)
 from matrix_defs.errors import UsageError
 from matrix_defs.manifest import manifest as manifest_of
 from matrix_defs.result import CaseResult
@@ -97,9 +106,9 @@ def run(**given: Any) -> None:
 
 @cli.command()
 @run_options
-@click.option(
+@option(
     "--url",
-    envvar="MATRIX_DAGSTER_URL",
+    "MATRIX_DAGSTER_URL",
     default="http://127.0.0.1:3000",
     show_default=True,
     help="The webserver of the running Dagster.",
@@ -144,16 +153,16 @@ def _report(
 
 
 @cli.command()
-@click.option(
+@option(
     "--artifacts",
-    envvar="MATRIX_ARTIFACT_DIR",
+    "MATRIX_ARTIFACT_DIR",
     default="",
     metavar="DIR",
     help="Folder of the artifacts, where the report is written too. Default: artifacts",
 )
-@click.option(
+@option(
     "--run-mode",
-    envvar="MATRIX_RUN_MODE",
+    "MATRIX_RUN_MODE",
     default=None,
     type=click.Choice([mode.value for mode in RunMode]),
     help="Whose results. Default: of the mode that ran last.",
@@ -253,7 +262,12 @@ def docs(folder: Path, check: bool) -> None:
     """Write the documents that are generated from the definitions."""
     from matrix_defs.definitions import write_docs
 
-    changed = write_docs(folder, check)
+    try:
+        changed = write_docs(folder, check)
+    except OSError as error:
+        raise UsageError(
+            f"docs: cannot write to {str(folder)!r} ({error}); name another folder with --folder"
+        ) from None
     for path in changed:
         click.echo(f"{'stale' if check else 'written'}: {path}")
     sys.exit(1 if check and changed else 0)
@@ -270,8 +284,9 @@ def main() -> NoReturn:
     except (UsageError, click.ClickException) as error:
         text = error.format_message() if isinstance(error, click.ClickException) else str(error)
         _end(f"matrix: {text}", 2)
-    except (KeyboardInterrupt, click.Abort):
-        _end("matrix: interrupted; services are stopped", INTERRUPTED)
+    except (KeyboardInterrupt, click.Abort) as error:
+        interrupt = error.__cause__ or error  # click wraps it
+        _end(f"matrix: interrupted; {str(interrupt) or 'services are stopped'}", INTERRUPTED)
     sys.exit(0)
 
 

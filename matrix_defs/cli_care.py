@@ -25,7 +25,7 @@ def _head(profile: dict[str, Any]) -> str:
     name, endpoint = f"{profile['profile']:<16}", profile["endpoint"]
     if profile["kind"] is None:
         return f"{name} not needed"
-    what = f"{endpoint['engine']} {endpoint['version']} at {endpoint['address']}" if endpoint else "cannot be had"
+    what = f"{endpoint['engine']} {endpoint['version']}, {endpoint['address']}" if endpoint else "cannot be had"
     imitation = ", an emulator" if endpoint and endpoint["emulator"] else ""
     return f"{name} {_cases(profile['cases'])}, {profile['kind']}: {what}{imitation}"
 

@@ -78,6 +78,7 @@ class Dagster:
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
+        self._backfills = f"{self.url}/overview/backfills"
         self._client = httpx.Client(base_url=self.url, timeout=60)
 
     def check(self) -> None:
@@ -91,10 +92,22 @@ class Dagster:
         config: Mapping[str, Any],
         on_result: Callable[[CaseResult], None],
     ) -> dict[Case, CaseResult]:
-        """Submit the cases as one backfill, wait for the end of its runs and return a result of every case."""
+        """Submit the cases as one backfill, wait for the end of its runs and return a result of every case.
+
+        Raises KeyboardInterrupt with what an interrupt does not end: the backfill is Dagster's.
+        """
         if not cases:
             return {}
         backfill = self._launch(cases, run_mode, config)
+        try:
+            return self._follow(backfill, cases, run_mode, on_result)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"backfill {backfill} goes on, see {self._backfills}") from None
+
+    def _follow(
+        self, backfill: str, cases: Sequence[Case], run_mode: RunMode, on_result: Callable[[CaseResult], None]
+    ) -> dict[Case, CaseResult]:
+        """Wait for the end of the backfill's runs and return a result of every case."""
         results: dict[Case, CaseResult] = {}
         cursors: dict[str, str | None] = {}
         while True:
@@ -104,10 +117,11 @@ class Dagster:
                 for result in self._verdicts(run["runId"], cursors, run_mode):
                     results[result.case] = result
                     on_result(result)
-            if ended is not None and all(run["status"] in ("SUCCESS", "FAILURE", "CANCELED") for run in runs):
+            told = ended is not None or len(results) == len(cases)  # the backfill itself may take 30 s more to end
+            if told and all(run["status"] in ("SUCCESS", "FAILURE", "CANCELED") for run in runs):
                 break
             time.sleep(POLL_SECONDS)
-        reason = f"backfill {backfill} ended {ended} before the case had a verdict; see {self.url}/overview/backfills"
+        reason = f"backfill {backfill} ended {ended} before the case had a verdict; see {self._backfills}"
         for case in cases:
             if case not in results:
                 results[case] = CaseResult(case, run_mode, Verdict.FAILED, reason)

@@ -19,14 +19,20 @@ _LIST = "Comma list; empty or * is all."
 
 Decorated = Callable[..., Any]
 
+
+def option(name: str, variable: str, **settings: Any) -> Callable[[Decorated], Decorated]:
+    """An option that a variable of the environment can give too; help and errors name both."""
+    return click.option(name, envvar=variable, show_envvar=True, **settings)
+
+
 _FILTERS = (
-    click.option("--source", envvar="MATRIX_SOURCE", default="", help=f"Sources. {_LIST}"),
-    click.option("--sink", envvar="MATRIX_SINK", default="", help=f"Sinks. {_LIST}"),
-    click.option("--strategy", envvar="MATRIX_STRATEGY", default="", help=f"Load strategies. {_LIST}"),
-    click.option("--case-id", envvar="MATRIX_CASE_ID", default="", help=f"Case ids. {_LIST}"),
-    click.option(
+    option("--source", "MATRIX_SOURCE", default="", help=f"Sources. {_LIST}"),
+    option("--sink", "MATRIX_SINK", default="", help=f"Sinks. {_LIST}"),
+    option("--strategy", "MATRIX_STRATEGY", default="", help=f"Load strategies. {_LIST}"),
+    option("--case-id", "MATRIX_CASE_ID", default="", help=f"Case ids. {_LIST}"),
+    option(
         "--run-mode",
-        envvar="MATRIX_RUN_MODE",
+        "MATRIX_RUN_MODE",
         default=RunMode.MOCK_LOCAL.value,
         type=click.Choice([mode.value for mode in RunMode]),
         show_default=True,
@@ -42,76 +48,72 @@ _FILTERS = (
     ),
 )
 
-HISTORY = click.option(
+HISTORY = option(
     "--history",
-    envvar="MATRIX_HISTORY",
+    "MATRIX_HISTORY",
     default="",
     metavar="FILE",
     help="Append one line per case and run to this file; the report then shows what changed.",
 )
 
-ENDPOINTS = click.option(
+ENDPOINTS = option(
     "--endpoints",
-    envvar="MATRIX_ENDPOINTS",
+    "MATRIX_ENDPOINTS",
     default="",
     metavar="KIND",
     help="Where services are found: embedded, compose, external or postgres=external,... Default: by run mode.",
 )
 
 _RUN = (
-    click.option(
-        "--rows", envvar="MATRIX_ROWS", default=_DEFAULT.rows, show_default=True, help="Rows of the baseline."
-    ),
-    click.option(
+    option("--rows", "MATRIX_ROWS", default=_DEFAULT.rows, show_default=True, help="Rows of the baseline."),
+    option(
         "--changed-ratio",
-        envvar="MATRIX_CHANGED_RATIO",
+        "MATRIX_CHANGED_RATIO",
         default=_DEFAULT.changed_ratio,
         show_default=True,
         help="Share of the rows that changes.",
     ),
-    click.option(
+    option(
         "--deleted-ratio",
-        envvar="MATRIX_DELETED_RATIO",
+        "MATRIX_DELETED_RATIO",
         default=_DEFAULT.deleted_ratio,
         show_default=True,
         help="Share of the changes that are deletes.",
     ),
-    click.option(
+    option(
         "--wide-columns",
-        envvar="MATRIX_WIDE_COLUMNS",
+        "MATRIX_WIDE_COLUMNS",
         default=_DEFAULT.wide_columns,
         show_default=True,
         help="Sparse columns beside the ordinary ones.",
     ),
-    click.option(
-        "--seed", envvar="MATRIX_SEED", default=_DEFAULT.seed, show_default=True, help="Seed of the workload."
-    ),
-    click.option(
+    option("--seed", "MATRIX_SEED", default=_DEFAULT.seed, show_default=True, help="Seed of the workload."),
+    option(
         "--allow-rows",
-        envvar="MATRIX_ALLOW_ROWS",
+        "MATRIX_ALLOW_ROWS",
         default=RunSettings.allow_rows,
         show_default=True,
         help="Most rows that vendor_live takes.",
     ),
     ENDPOINTS,
-    click.option(
+    option(
         "--engines",
-        envvar="MATRIX_ENGINES",
+        "MATRIX_ENGINES",
         default=Engines.ANY.value,
         type=click.Choice([engines.value for engines in Engines]),
         show_default=True,
         help="real: a case that would need an emulator is not run.",
     ),
-    click.option(
+    option(
         "--artifacts",
-        envvar="MATRIX_ARTIFACT_DIR",
+        "MATRIX_ARTIFACT_DIR",
         default="",
         metavar="DIR",
         help="Folder of the artifacts. Default: artifacts",
     ),
-    click.option(
+    option(
         "--jobs",
-        envvar="MATRIX_JOBS",
+        "MATRIX_JOBS",
         default=RunSettings.jobs,
         show_default=True,
         help="Cases under way at a time, of those that follow one another in the list; each takes longer then.",

@@ -65,9 +65,12 @@ class ArtifactStore(ConfigurableResource["ArtifactStore"]):
         return self._path(result.run_mode, result.case.case_id).with_suffix(".parquet")
 
     def read(self, run_mode: RunMode) -> Mapping[str, dict[str, Any]]:
-        """Return the artifacts of a run mode by case_id, in canonical order; cases without one are absent."""
+        """Return the artifacts of a run mode by case_id, in canonical order; cases without one are absent.
+
+        Raises UsageError where a file is damaged.
+        """
         paths = {case_id: self._path(run_mode, case_id) for case_id in CASES_BY_ID}
-        return {case_id: orjson.loads(path.read_bytes()) for case_id, path in paths.items() if path.exists()}
+        return {case_id: _record(path) for case_id, path in paths.items() if path.exists()}
 
     def read_rows(self, run_mode: RunMode, case_id: str) -> pa.Table | None:
         """Return the differing rows of a case; None where the artifact has none."""
@@ -104,6 +107,14 @@ def _labelled(stage: str, diff: Diff) -> pa.Table:
         columns = {label: pa.repeat(text, rows.num_rows) for label, text in labels.items()}
         parts.append(pa.table({**columns, **dict(zip(rows.column_names, rows.columns, strict=True))}))
     return pa.concat_tables(parts, promote_options="permissive")
+
+
+def _record(path: UPath) -> dict[str, Any]:
+    try:
+        record: dict[str, Any] = orjson.loads(path.read_bytes())
+    except orjson.JSONDecodeError as error:
+        raise UsageError(f"artifacts: {str(path)!r} is damaged ({error}); remove it, or run its case again") from None
+    return record
 
 
 def _replace(path: UPath, write: Callable[[BinaryIO], object]) -> None:

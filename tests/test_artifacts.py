@@ -114,6 +114,15 @@ def test_reading_gives_what_was_written_in_canonical_order_and_nothing_of_anothe
     assert not store.read(RunMode.VENDOR_LIVE)
 
 
+def test_a_damaged_artifact_is_one_line_that_names_it(store):
+    path = Path(store.write(result()))
+    path.write_bytes(path.read_bytes()[:-2])
+    with pytest.raises(
+        UsageError, match=r"^artifacts: '[^']*postgres_to_postgres__incremental_merge.json' is damaged "
+    ):
+        store.read(RunMode.MOCK_LOCAL)
+
+
 @pytest.mark.parametrize("scheme", ["", "gs+nonsense://"])
 def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path, scheme):
     (tmp_path / "file").write_text("")

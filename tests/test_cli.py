@@ -163,16 +163,20 @@ class TestRun:
             (["run", "--case-id", "nope"], "unknown case_id 'nope'"),
             (["run", "--source", "rest", "--strategy", "cdc"], "no case matches source=rest, strategy=cdc"),
             (["run", "--rows", "10"], "workload: rows is 10; give at least 50"),
-            (["run", "--rows", "many"], "Invalid value for '--rows': 'many' is not a valid integer."),
+            (
+                ["run", "--rows", "many"],
+                "Invalid value for '--rows' (env var: 'MATRIX_ROWS'): 'many' is not a valid integer.",
+            ),
             (["run", "--changed-ratio", "2"], "workload: changed_ratio is 2.0"),
             (["run", "--deleted-ratio", "1.5"], "workload: deleted_ratio is 1.5, so more rows would be deleted"),
-            (["run", "--run-mode", "bogus"], "Invalid value for '--run-mode': 'bogus'"),
+            (["run", "--run-mode", "bogus"], "Invalid value for '--run-mode' (env var: 'MATRIX_RUN_MODE'): 'bogus'"),
             (["run", "--endpoints", "borrowed"], "MATRIX_ENDPOINTS: 'borrowed' is neither a kind"),
             (["run", "--artifacts", "/dev/null/below"], "artifacts: cannot write to '/dev/null/below'"),
             (["launch", "--url", "http://127.0.0.1:9"], "no Dagster answers at http://127.0.0.1:9"),
             (["run", "--history", "/dev/null/below"], "history: cannot append to '/dev/null/below'"),
             (["report"], "no artifacts in 'artifacts': `matrix run` makes them"),
-            (["report", "--run-mode", "bogus"], "Invalid value for '--run-mode': 'bogus'"),
+            (["report", "--run-mode", "bogus"], "Invalid value for '--run-mode' (env var: 'MATRIX_RUN_MODE'): 'bogus'"),
+            (["docs", "--folder", "/dev/null"], "docs: cannot write to '/dev/null'"),
             (["frobnicate"], "No such command 'frobnicate'."),
         ],
         ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -289,6 +293,8 @@ class TestLaunch:
             ],
         }
 
+        self.script = script
+
         def answer(request: httpx.Request) -> httpx.Response:
             sent = json.loads(request.content)
             self.sent.append(sent)
@@ -338,6 +344,25 @@ class TestLaunch:
         dagster._client = httpx.Client(base_url="http://dagster", transport=httpx.MockTransport(lambda _: answer))
         with pytest.raises(UsageError, match=r"^Dagster at http://dagster refuses: Partition keys not found$"):
             self.certify(dagster)
+
+    def test_nothing_is_waited_for_once_the_runs_have_ended_with_every_verdict(self, dagster):
+        self.script["Runs"][0]["results"][0]["status"] = "SUCCESS"
+        self.script["Events"][0]["events"] = [self.event("MaterializationEvent", one, "passed") for one in self.CASES]
+        results, _ = self.certify(dagster)
+        assert {result.verdict for result in results.values()} == {Verdict.PASSED}
+        assert len(self.script["Backfill"]) == 2, "it asked on after it was told that the backfill goes on"
+
+    def test_an_interrupt_says_that_the_backfill_goes_on(self, dagster, run, monkeypatch):
+        def interrupted(_: float) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(cli_launch.time, "sleep", interrupted)
+        monkeypatch.setattr(dagster, "check", lambda: None)
+        monkeypatch.setattr(cli_launch, "Dagster", lambda url: dagster)
+        code, _, err = run("launch", *PAIR, *SMALL)
+        assert code == 130
+        told = "matrix: interrupted; backfill b1 goes on, see http://dagster/overview/backfills"
+        assert err.splitlines()[-1] == told
 
 
 def test_endpoints_status_starts_nothing_and_has_a_line_per_system(run):

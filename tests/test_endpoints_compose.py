@@ -159,6 +159,14 @@ def test_what_docker_says_last_is_the_reason_without_the_password(docker: Docker
     )
 
 
+def test_a_docker_without_compose_is_told_as_such(docker: Docker) -> None:
+    docker.fails("unknown flag: --file", "", "Usage:  docker [OPTIONS]", "", "Run 'docker --help' for more information")
+    message = refusal(System.POSTGRES, {"MATRIX_POSTGRES_PASSWORD": CANARY})
+    assert message.startswith(
+        "postgres: docker compose did not start it: this `docker` has no compose plugin; install "
+    )
+
+
 def test_a_docker_that_fails_in_silence_is_told_by_its_exit_code(docker: Docker) -> None:
     docker.fails("")
     assert "exit code 1" in refusal(System.POSTGRES, {"MATRIX_POSTGRES_PASSWORD": CANARY})

@@ -210,3 +210,19 @@ def test_a_server_that_never_becomes_ready_is_ended(folders: Path) -> None:
         supervised.serve(SERVER, {}, "another word", seconds=0)
     assert set(psutil.Process().children(recursive=True)) - before == {psutil.Process(supervised._process.pid)}
     supervised.stop()
+
+
+def test_who_ends_make_dev_ends_the_dagster_that_it_started(tmp_path: Path) -> None:
+    """On a stand-in that tells its process: make hands a signal on to its child, and a shell between would keep it."""
+    dagster = tmp_path / "dagster"
+    dagster.write_text("#!/bin/sh\necho $$\nexec sleep 600\n")
+    dagster.chmod(0o755)
+    dev = ["make", "--silent", f"--file={ROOT / 'Makefile'}", "--assume-old=.venv/.installed", f"BIN={tmp_path}", "dev"]
+    with subprocess.Popen(dev, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as made:
+        assert made.stdout is not None
+        started = psutil.Process(int(made.stdout.readline()))
+        made.terminate()
+        _, stays = psutil.wait_procs([started], timeout=WAIT_SECONDS)
+        for process in stays:
+            process.kill()
+    assert stays == []

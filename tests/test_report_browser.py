@@ -73,12 +73,29 @@ def test_every_view_and_a_failed_case_are_silent_fit_and_accessible(browser, fil
         assert seen.said == []
 
 
+@pytest.mark.parametrize("across", [1440, 1280, 1260, 1200, 1080, 1024, 900, 860, 600, 320])
+def test_no_square_lies_over_another_or_outside_the_grid_in_a_window_of_any_width(seen, across):
+    seen.page.set_viewport_size({"width": across, "height": 800})
+    misplaced = seen.go().evaluate("""() => {
+        const boxes = [...document.querySelectorAll(".square")].map((square) => square.getBoundingClientRect());
+        const over = (a, b) => a !== b && a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+        const edge = document.querySelector(".grid").getBoundingClientRect().right;
+        return boxes.filter((box) => box.right > edge || boxes.some((other) => over(box, other))).length;
+    }""")
+    assert misplaced == 0
+
+
 def test_the_grid_has_a_square_for_each_of_the_250_combinations_and_the_totals_say_the_same(seen):
     page = seen.go()
     shown = {mark: page.locator(f".square.{mark}").count() for mark in ("passed", "failed", "not_run", "excluded")}
     told = {mark: int(page.locator(f".total.{mark} b").inner_text()) for mark in shown}
     assert told == shown == {"passed": 2, "failed": 2, "not_run": 196, "excluded": 50}
     assert page.locator(".total.all b").inner_text() == "250"
+
+
+def test_the_tabs_have_no_scroll_bar(seen):
+    fits = "(tabs) => tabs.scrollHeight <= tabs.clientHeight && tabs.scrollWidth <= tabs.clientWidth"
+    assert seen.go().locator(".views").evaluate(fits)
 
 
 def test_verdicts_are_told_apart_by_shape(seen):

@@ -128,10 +128,17 @@ def _up(system: System, environment: Mapping[str, str], password: str | None) ->
     else:
         if ran.returncode == 0:
             return
-        said = [line.strip() for line in ran.stderr.splitlines() if line.strip()]
-        reason = said[-1] if said else f"exit code {ran.returncode}"
+        reason = _why(ran)
     if password:
         reason = reason.replace(password, "***")
     raise SystemUnavailableError(
         f"{system}: docker compose did not start it: {reason}; see: docker compose --profile {system} logs"
     )
+
+
+def _why(ran: subprocess.CompletedProcess[str]) -> str:
+    """Return the last words of Compose, or that there is no Compose: then Docker offers its own help."""
+    if "docker --help" in ran.stderr:
+        return "this `docker` has no compose plugin; install docker-compose-plugin or docker-compose-v2"
+    said = [line.strip() for line in ran.stderr.splitlines() if line.strip()]
+    return said[-1] if said else f"exit code {ran.returncode}"
