@@ -44,7 +44,7 @@ fuzz: $(STAMP)  ## throw 100,000 malformed conversations at the local SQL Server
 # The variable is exported by make, not set in a shell's line: make hands a signal on to its child, a shell would keep it.
 dev: export DAGSTER_HOME := $(CURDIR)/.dagster
 dev: $(STAMP)  ## the Dagster UI, on the same instance as `matrix run`
-	mkdir -p .dagster && ln -sf ../dagster.yaml .dagster/dagster.yaml
+	$(BIN)/python -c "from assets.instance import open_instance; open_instance().dispose()"
 	$(BIN)/dagster dev -w workspace.yaml
 
 lint: $(STAMP)  ## ruff and mypy

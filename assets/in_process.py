@@ -14,6 +14,7 @@ from dagster._core.execution.plan.objects import ErrorSource
 
 from assets.certify import Services, failed, not_run
 from assets.config import config_of
+from assets.lost_runs import holding
 from assets.matrix_report import matrix_report
 from matrix_defs.cases import Case
 from matrix_defs.jobs import CASE_RESULT, job_name
@@ -92,29 +93,32 @@ def run_in_process(
     """
     job = defs.resolve_job_def(job_name(settings.run_mode))
     config = {"ops": {CASE_RESULT: {"config": config_of(settings, endpoints)}}}
-    for neighbours in ranges(cases):
-        outcome = _execute(job, config, instance, range_tags(neighbours))
-        for case in neighbours:
-            if case not in told.results:
-                reason = f"Dagster run {outcome.run_id} ended before the case had a verdict"
-                told.write(failed(case, settings, reason, new_run()))
-    report = defs.resolve_implicit_global_asset_job_def().get_subset(asset_selection={matrix_report.key})
-    wanted = {"run_mode": settings.run_mode.value, "history": history}
-    outcome = _execute(report, {"ops": {matrix_report.op.name: {"config": wanted}}}, instance)
+    with holding(instance) as held:
+        for neighbours in ranges(cases):
+            outcome = _execute(job, config, instance, {**range_tags(neighbours), **held})
+            for case in neighbours:
+                if case not in told.results:
+                    reason = f"Dagster run {outcome.run_id} ended before the case had a verdict"
+                    told.write(failed(case, settings, reason, new_run()))
+        report = defs.resolve_implicit_global_asset_job_def().get_subset(asset_selection={matrix_report.key})
+        wanted = {"run_mode": settings.run_mode.value, "history": history}
+        outcome = _execute(report, {"ops": {matrix_report.op.name: {"config": wanted}}}, instance, held)
     for event in outcome.all_events:
         if event.is_step_failure:
             log.error("the report was not written: %s", event.step_failure_data.error_display_string.splitlines()[0])
 
 
 def _execute(
-    job: dg.JobDefinition, config: dict[str, Any], instance: dg.DagsterInstance, tags: dict[str, str] | None = None
+    job: dg.JobDefinition, config: dict[str, Any], instance: dg.DagsterInstance, tags: Mapping[str, str]
 ) -> dg.ExecuteInProcessResult:
     """Run a job here. The terminal belongs to the command, so Dagster logs to its instance alone.
 
     Raises KeyboardInterrupt when the run was interrupted: Dagster takes the signal for itself and fails the step.
     """
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    outcome = job.execute_in_process(run_config={**config, **quiet}, instance=instance, tags=tags, raise_on_error=False)
+    outcome = job.execute_in_process(
+        run_config={**config, **quiet}, instance=instance, tags=dict(tags), raise_on_error=False
+    )
     failures = [event.step_failure_data for event in outcome.all_events if event.is_step_failure]
     if any(failure.error_source is ErrorSource.INTERRUPT for failure in failures):
         raise KeyboardInterrupt

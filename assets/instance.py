@@ -1,9 +1,10 @@
 """The Dagster instance that the command writes its verdicts to: `.dagster/` unless DAGSTER_HOME names another.
 
 Here lives how it is found and opened; its settings are in dagster.yaml at the top of the project.
-It may import Dagster and SQLAlchemy, which Dagster brings.
+It may import `lost_runs`, Dagster and SQLAlchemy, which Dagster brings.
 """
 
+import logging
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -19,16 +20,26 @@ from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy import Connection, Engine, event
 
+from assets.lost_runs import end_lost_runs
+
+log = logging.getLogger(__name__)
+
 
 def open_instance() -> DagsterInstance:
-    """Return the instance in DAGSTER_HOME, by default `.dagster` in the working folder, which is made if need be."""
+    """Return the instance in DAGSTER_HOME, by default `.dagster` in the working folder, which is made if need be.
+
+    Runs of commands that were killed are ended, or nothing that is queued would begin.
+    """
     home = Path(os.environ.get("DAGSTER_HOME") or ".dagster").expanduser().absolute()
     home.mkdir(parents=True, exist_ok=True)
     os.environ["DAGSTER_HOME"] = str(home)
     settings = home / "dagster.yaml"
     if not settings.exists() and Path("dagster.yaml").exists():
         settings.symlink_to(os.path.relpath("dagster.yaml", home))
-    return DagsterInstance.from_ref(_with_kept_connections(InstanceRef.from_dir(str(home))))
+    instance = DagsterInstance.from_ref(_with_kept_connections(InstanceRef.from_dir(str(home))))
+    if ended := end_lost_runs(instance):
+        log.warning("%d run(s) of a command that was killed were still in progress; they are failed now", ended)
+    return instance
 
 
 class KeptSqliteEventLogStorage(SqliteEventLogStorage):
