@@ -1,7 +1,8 @@
 """Functions of dates and times.
 
-Here live their entries in the table of `functions`. It may import `functions`, `scope`, `types` and `convert`.
-The server's time zone is UTC. https://learn.microsoft.com/sql/t-sql/functions/date-and-time-data-types-and-functions
+Here live their entries in the table of `functions`. It may import `functions`, `scope`, `types`, `convert`
+and `moments`. The server's time zone is UTC.
+https://learn.microsoft.com/sql/t-sql/functions/date-and-time-data-types-and-functions
 """
 
 from dataclasses import replace
@@ -9,8 +10,8 @@ from dataclasses import replace
 from resources.endpoints.mssql_emulator.engine import Kind, SqlType
 from resources.endpoints.mssql_emulator.tsql import types
 from resources.endpoints.mssql_emulator.tsql.convert import by_clock, cast
-from resources.endpoints.mssql_emulator.tsql.convert import moment as in_digits
 from resources.endpoints.mssql_emulator.tsql.functions import Call, function
+from resources.endpoints.mssql_emulator.tsql.moments import moment as in_digits
 from resources.endpoints.mssql_emulator.tsql.scope import Piece
 
 _PARTS = {

@@ -1,14 +1,15 @@
 """What a value becomes on its way into a column whose type PostgreSQL would fill up otherwise, or not at all.
 
-Here live values of statements; those of bulk loads live in `postgres_fitting`. It may import `convert`, `scope` and
-`types`.
+Here live values of statements; those of bulk loads live in `postgres_fitting`. It may import `convert`, `moments`,
+`scope` and `types`.
 """
 
 from collections.abc import Collection, Sequence
 
 from resources.endpoints.mssql_emulator.engine import Kind, SqlType
 from resources.endpoints.mssql_emulator.tsql import types
-from resources.endpoints.mssql_emulator.tsql.convert import by_clock, cast, moment, moment_from_text
+from resources.endpoints.mssql_emulator.tsql.convert import by_clock, cast
+from resources.endpoints.mssql_emulator.tsql.moments import moment, moment_from_text
 from resources.endpoints.mssql_emulator.tsql.scope import Piece, quote
 
 _SAID = {*types.TIMES, Kind.MONEY}
