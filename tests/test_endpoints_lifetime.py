@@ -5,6 +5,7 @@ It may import `resources.endpoints` and psutil.
 """
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -213,10 +214,11 @@ def test_a_server_that_never_becomes_ready_is_ended(folders: Path) -> None:
 
 
 def test_who_ends_make_dev_ends_the_dagster_that_it_started(tmp_path: Path) -> None:
-    """On a stand-in that tells its process: make hands a signal on to its child, and a shell between would keep it."""
+    """On stand-ins, Dagster's of which tells its process: make hands a signal on, a shell between would keep it."""
     dagster = tmp_path / "dagster"
     dagster.write_text("#!/bin/sh\necho $$\nexec sleep 600\n")
     dagster.chmod(0o755)
+    (tmp_path / "python").symlink_to(shutil.which("true") or "/bin/true")
     dev = ["make", "--silent", f"--file={ROOT / 'Makefile'}", "--assume-old=.venv/.installed", f"BIN={tmp_path}", "dev"]
     with subprocess.Popen(dev, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as made:
         assert made.stdout is not None
