@@ -56,3 +56,11 @@ def schema(tsql: Client) -> str:
     name = f"m_test_{next(_schemas)}"
     tsql.run(f"CREATE SCHEMA {name}")
     return name
+
+
+@pytest.fixture
+def t(tsql: Client, schema: str) -> str:
+    """A table of three rows."""
+    tsql.run(f"CREATE TABLE {schema}.t (id INT NOT NULL PRIMARY KEY, code NVARCHAR(10), n INT)")
+    tsql.run(f"INSERT INTO {schema}.t VALUES (1, N'a', 10), (2, N'b', 20), (3, N'c', NULL)")
+    return f"{schema}.t"

@@ -101,3 +101,8 @@ def parameter(
 def columns(client: Client, table: str, names: Sequence[str]) -> list[ResultColumn]:
     """What a bulk load asks of a table."""
     return client.session.columns(table, names)
+
+
+def everything(tsql: Client, table: str) -> list[tuple[Any, ...]]:
+    """The rows of a table, in the order of its first column."""
+    return tsql.rows(f"SELECT * FROM {table} ORDER BY 1")

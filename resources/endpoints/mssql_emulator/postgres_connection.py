@@ -5,6 +5,7 @@ Here lives what is begun, saved, committed and rolled back; statements live in `
 """
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -60,7 +61,7 @@ class Database:
     """Grows whenever something may have been defined anew: what a statement was said as holds until then."""
 
 
-class PostgresConnection:
+class PostgresConnection(ABC):
     """A connection with T-SQL's transactions; `postgres_batch` runs batches on it."""
 
     def __init__(self, shared: Database) -> None:
@@ -108,9 +109,9 @@ class PostgresConnection:
         assert self._catalog is not None
         return self._catalog
 
+    @abstractmethod
     def bind_view(self, view: Table, text: str, columns: Sequence[str] = ()) -> None:
         """Make a view anew from its text; `columns` are those that it must have. Raises SqlError."""
-        raise NotImplementedError
 
     def cancel(self) -> None:
         """Stop what runs, from another thread."""
