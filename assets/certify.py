@@ -154,8 +154,16 @@ def certify_all(cases: Iterable[Case], settings: RunSettings, services: Services
 
 
 def spread(cases: Iterable[Case]) -> list[Case]:
-    """Return the cases so that neighbours go to other sinks where that can be: none waits for the other's service."""
-    return sorted(cases, key=lambda case: (list(STRATEGIES).index(case.strategy_name), CASES.index(case)))
+    """Return the cases so that neighbours share no system where that can be: none waits for the other's service."""
+    left = sorted(cases, key=lambda case: (list(STRATEGIES).index(case.strategy_name), CASES.index(case)))
+    order: list[Case] = []
+    busy: set[System] = set()
+    while left:
+        following = min(left, key=lambda case: len(busy & set(systems(case))))
+        left.remove(following)
+        order.append(following)
+        busy = set(systems(following))
+    return order
 
 
 def certify(case: Case, settings: RunSettings, services: Services, run: str) -> CaseResult:
