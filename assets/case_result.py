@@ -1,6 +1,7 @@
 """`case_result`: one asset over 200 partitions, each the verdict of one case.
 
-Here lives how one run carries many cases and gives each its own verdict; how a case comes to it lives in `certify`.
+Here lives how one run carries many cases and gives each its own verdict; how cases come to theirs lives in
+`verdicts`.
 It may import Dagster, `matrix_defs` and `resources`.
 
 A skippable multi-asset that logs its events itself is the one form in which a range run can leave single partitions
@@ -12,13 +13,13 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from assets.certify import Services, certify_all
+from assets.certify import Services
 from assets.config import CaseConfig
 from assets.events import case_tags, events
+from assets.verdicts import Verdicts
 from matrix_defs.cases import CASES_BY_ID
 from matrix_defs.errors import UsageError
 from matrix_defs.jobs import CASE_RESULT, check_names
-from matrix_defs.namespace import new_run
 from matrix_defs.partitions import CASE_PARTITIONS
 from matrix_defs.result import Verdict
 from matrix_defs.run_modes import RunMode
@@ -47,7 +48,7 @@ with warnings.catch_warnings():
     check_specs=_CHECK_SPECS,
     can_subset=True,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    required_resource_keys={*(system.value for system in System), "artifacts"},
+    required_resource_keys={*(system.value for system in System), "artifacts", "verdicts"},
 )
 def case_result(context: dg.AssetExecutionContext, config: CaseConfig) -> Iterator[dg.Output[None]]:
     """Certify every case of the run, then fail the run if any of them failed."""
@@ -60,9 +61,9 @@ def case_result(context: dg.AssetExecutionContext, config: CaseConfig) -> Iterat
     except UsageError as error:
         raise dg.Failure(str(error), allow_retries=False) from None
     context.instance.add_run_tags(context.run.run_id, case_tags(CASES_BY_ID[key] for key in context.partition_keys))
-    run, failed = new_run(), []
-    cases = [CASES_BY_ID[case_id] for case_id in context.partition_keys]
-    for result in certify_all(cases, settings, services, run):
+    verdicts: Verdicts = context.resources.verdicts
+    failed = []
+    for result in verdicts.of([CASES_BY_ID[case_id] for case_id in context.partition_keys], settings, services):
         artifact = store.write(result)
         for event in events(result, artifact, store.place(PAGE)):
             context.log_event(event)

@@ -1,17 +1,18 @@
 """How one case is brought to a verdict: its endpoints are had, then it runs; whatever happens becomes a result.
 
-Here lives what Dagster, the command and the pytest gate share; how a case runs lives in `matrix_defs.runner`.
+Here lives what Dagster, the command and the pytest gate share; how a case runs lives in `matrix_defs.runner`, how many
+are under way at a time in `verdicts`.
 It may import `matrix_defs` and `resources`.
 """
 
 import logging
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from matrix_defs.cases import CASES, Case
+from matrix_defs.cases import Case
 from matrix_defs.contract import check_case
 from matrix_defs.errors import SystemUnavailableError
 from matrix_defs.namespace import source_namespace
@@ -19,12 +20,11 @@ from matrix_defs.requirements import DRIVER, REACHABLE, requirements
 from matrix_defs.result import CaseResult, Verdict
 from matrix_defs.run_modes import DEFAULT_ENDPOINTS, Engines, RunMode, RunSettings, systems
 from matrix_defs.runner import run_case
-from matrix_defs.strategies import STRATEGIES
 from matrix_defs.systems import System
 from matrix_defs.workload import build_workload
 from resources.endpoints.endpoint import Endpoint
 from resources.endpoints.registry import KIND_VARIABLE, kind_of
-from resources.memory import give_back, keep_little, set_aside
+from resources.memory import give_back
 from resources.project import project
 from resources.system import SystemResource
 
@@ -129,41 +129,6 @@ def _told(system: System, name: str, fact: str, endpoint: Endpoint) -> str:
     requirement = next(requirement for requirement in requirements(system) if requirement.name == name)
     line = " ".join(fact.split()).removeprefix(f"{system}: ")
     return f"{system}: {line}; {requirement.remedy(**endpoint.names)}"
-
-
-def certify_all(cases: Iterable[Case], settings: RunSettings, services: Services, run: str) -> Iterator[CaseResult]:
-    """Yield the verdict of every case; as many as the settings say are under way at a time.
-
-    One at a time they come in order, several in the order of `spread`. An interrupt reaches one case at a time in the
-    middle of its work. Of several, those that have begun end first.
-    """
-    keep_little()
-    set_aside()
-
-    def verdict(case: Case) -> CaseResult:
-        return certify(case, settings, services, run)
-
-    if settings.jobs == 1:
-        yield from map(verdict, cases)
-        return
-    with ThreadPoolExecutor(settings.jobs) as pool:
-        try:
-            yield from pool.map(verdict, spread(cases))
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def spread(cases: Iterable[Case]) -> list[Case]:
-    """Return the cases so that neighbours share no system where that can be: none waits for the other's service."""
-    left = sorted(cases, key=lambda case: (list(STRATEGIES).index(case.strategy_name), CASES.index(case)))
-    order: list[Case] = []
-    busy: set[System] = set()
-    while left:
-        following = min(left, key=lambda case: len(busy & set(systems(case))))
-        left.remove(following)
-        order.append(following)
-        busy = set(systems(following))
-    return order
 
 
 def certify(case: Case, settings: RunSettings, services: Services, run: str) -> CaseResult:

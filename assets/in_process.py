@@ -19,7 +19,7 @@ from assets.matrix_report import matrix_report
 from matrix_defs.cases import Case
 from matrix_defs.jobs import CASE_RESULT, job_name
 from matrix_defs.namespace import new_run
-from matrix_defs.partitions import range_tags, ranges
+from matrix_defs.partitions import range_tags
 from matrix_defs.result import CaseResult
 from matrix_defs.run_modes import RunMode, RunSettings
 from resources.artifacts import ArtifactStore
@@ -78,7 +78,7 @@ def sort_out(cases: Sequence[Case], settings: RunSettings, services: Services, t
 
 def run_in_process(
     defs: dg.Definitions,
-    cases: Sequence[Case],
+    runs: Sequence[Sequence[Case]],
     settings: RunSettings,
     *,
     endpoints: str,
@@ -86,15 +86,15 @@ def run_in_process(
     instance: dg.DagsterInstance,
     history: str = "",
 ) -> None:
-    """Bring every case to a verdict in `told`, the store that `defs` were built with.
+    """Bring every case of the runs to a verdict in `told`, the store that `defs` were built with.
 
-    Every range of neighbours is one Dagster run. At the end the report is drawn anew; that it could not be written
-    costs no verdict, so it is only logged.
+    A run holds neighbours. At the end the report is drawn anew; that it could not be written costs no verdict, so it is
+    only logged.
     """
     job = defs.resolve_job_def(job_name(settings.run_mode))
     config = {"ops": {CASE_RESULT: {"config": config_of(settings, endpoints)}}}
     with holding(instance) as held:
-        for neighbours in ranges(cases):
+        for neighbours in runs:
             outcome = _execute(job, config, instance, {**range_tags(neighbours), **held})
             for case in neighbours:
                 if case not in told.results:

@@ -21,10 +21,12 @@ from assets.doctor import examine
 from assets.in_process import OnResult, ToldStore, run_in_process, sort_out
 from assets.instance import open_instance
 from assets.matrix_report import matrix_report
+from assets.verdicts import Verdicts, ahead, in_turn
 from matrix_defs.cases import Case
 from matrix_defs.errors import UsageError
 from matrix_defs.jobs import CASE_RESULT, JOBS
 from matrix_defs.namespace import new_run
+from matrix_defs.partitions import ranges
 from matrix_defs.result import CaseResult
 from matrix_defs.run_modes import RunMode, RunSettings
 from matrix_defs.systems import System
@@ -46,7 +48,7 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
     return dg.Definitions(
         assets=[case_result, case_inventory, matrix_report],
         jobs=JOBS,
-        resources={**systems, "artifacts": artifact_store(), **(resource_overrides or {})},
+        resources={**systems, "artifacts": artifact_store(), "verdicts": Verdicts(), **(resource_overrides or {})},
         executor=dg.in_process_executor,
     )
 
@@ -100,10 +102,11 @@ class Session:
         """Certify the cases in this process; those that cannot run are told and kept with the reason."""
         told = ToldStore(self._store, on_result)
         with open_instance() as instance:
-            runnable = sort_out(cases, self._settings, self._services, told)
-            defs = build_defs({"artifacts": told})
-            chosen = {"endpoints": self._endpoints, "history": self._history}
-            run_in_process(defs, runnable, self._settings, told=told, instance=instance, **chosen)
+            runs = in_turn(ranges(sort_out(cases, self._settings, self._services, told)))
+            with ahead(runs, self._settings, self._services) as verdicts:
+                defs = build_defs({"artifacts": told, "verdicts": verdicts})
+                chosen = {"endpoints": self._endpoints, "history": self._history}
+                run_in_process(defs, runs, self._settings, told=told, instance=instance, **chosen)
         return told.results
 
     @property

@@ -4,7 +4,7 @@ Here lives the partitions definition and how cases become ranges of it; the asse
 It may import Dagster and `cases`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import dagster as dg
 
@@ -21,7 +21,7 @@ def ranges(cases: Iterable[Case]) -> list[list[Case]]:
     return [[CASES_BY_ID[key] for key in CASE_PARTITIONS.get_partition_keys_in_range(keys)] for keys in found]
 
 
-def range_tags(neighbours: list[Case]) -> dict[str, str]:
+def range_tags(neighbours: Sequence[Case]) -> dict[str, str]:
     """Return the tags by which one run carries these neighbouring cases."""
     return {
         "dagster/asset_partition_range_start": neighbours[0].case_id,

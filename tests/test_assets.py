@@ -3,7 +3,6 @@
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,11 +10,12 @@ import dagster as dg
 import pytest
 from memory_systems import SMALL, memory_systems
 
-from assets.certify import Services, spread
+from assets.certify import Services
 from assets.config import CaseConfig, RunModeName, config_of
 from assets.events import link
 from assets.in_process import ToldStore, run_in_process, sort_out
-from matrix_defs.cases import CASES, CASES_BY_ID, Case, Filters, select
+from assets.verdicts import ahead
+from matrix_defs.cases import CASES_BY_ID, Case, Filters, select
 from matrix_defs.definitions import build_defs
 from matrix_defs.errors import SystemUnavailableError
 from matrix_defs.jobs import CASE_RESULT, job_name
@@ -269,11 +269,12 @@ class TestInProcess:
 
     def run(self, cases: list[Case], told: ToldStore, instance: dg.DagsterInstance) -> None:
         systems = memory_systems()
-        settings = RunSettings(workload=WorkloadSpec(**SMALL))
+        settings = RunSettings(workload=WorkloadSpec(**SMALL), jobs=2)
         services = Services({system: systems[system.value] for system in System}, RunSettings(RunMode.MOCK_LOCAL))
-        runnable = sort_out(cases, settings, services, told)
-        defs = build_defs({**systems, "artifacts": told})
-        run_in_process(defs, runnable, settings, endpoints="", told=told, instance=instance)
+        runs = ranges(sort_out(cases, settings, services, told))
+        with ahead(runs, settings, services) as verdicts:
+            defs = build_defs({**systems, "artifacts": told, "verdicts": verdicts})
+            run_in_process(defs, runs, settings, endpoints="", told=told, instance=instance)
 
     def test_every_case_gets_a_verdict_that_is_told_once_and_kept(self, told, instance, store):
         cases = list(select(Filters(source="postgres", strategy="full_refresh,cdc")))
@@ -313,13 +314,6 @@ class TestInProcess:
         (result,) = self.heard
         assert result.verdict is Verdict.FAILED
         assert "ended before the case had a verdict" in result.reason
-
-
-def test_cases_under_way_at_a_time_share_no_system_but_at_the_end_and_none_is_lost():
-    order = spread(CASES)
-    assert sorted(order, key=CASES.index) == list(CASES)
-    alike = [bool({one.source, one.sink} & {other.source, other.sink}) for one, other in pairwise(order)]
-    assert not any(alike[:-5])
 
 
 def test_ranges_are_the_fewest_runs_of_neighbours():

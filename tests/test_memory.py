@@ -8,12 +8,13 @@ import pytest
 
 RUN = """if True:
     import gc
-    import assets.certify as certify
+    from assets.verdicts import Verdicts
+    from matrix_defs.run_modes import RunSettings
     before = len(gc.get_objects())
-    list(certify.certify_all([], certify.RunSettings(certify.RunMode.MOCK_CONTRACT), None, "run"))
+    list(Verdicts().of([], RunSettings(), None))
     print(before > 100_000, len(gc.get_objects()) < before // 10, gc.isenabled())
     frozen = gc.get_freeze_count()
-    list(certify.certify_all([], certify.RunSettings(certify.RunMode.MOCK_CONTRACT), None, "run"))
+    list(Verdicts().of([], RunSettings(), None))
     print(gc.get_freeze_count() == frozen)
 """
 KEPT = """if True:
