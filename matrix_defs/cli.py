@@ -125,9 +125,13 @@ def launch(url: str, **given: Any) -> None:
     def certify(tick: Tick) -> Mapping[Case, CaseResult]:
         with Session(request.settings, request.endpoints, request.artifacts) as session:
             runnable, refused = session.sort_out(request.cases, tick)
-        return {**refused, **dagster.certify(runnable, request.run_mode, session.run_config(), tick)}
+        return {**refused, **dagster.certify(runnable, request.run_mode, session.run_config(), tick, _say)}
 
     _report(request, certify)
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
 
 
 def _report(

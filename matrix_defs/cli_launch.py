@@ -18,6 +18,7 @@ from matrix_defs.result import CaseResult, Check, Verdict
 from matrix_defs.run_modes import RunMode
 
 POLL_SECONDS = 1.0
+_ENDED = ("SUCCESS", "FAILURE", "CANCELED")
 
 _LAUNCH = """
 mutation Launch($params: LaunchBackfillParams!) {
@@ -47,6 +48,11 @@ query Runs($id: String!) {
     ... on Runs { results { runId status } }
     ... on PythonError { message }
   }
+}"""
+
+_DAEMON = """
+query Daemon {
+  instance { __typename daemonHealth { daemonStatus(daemonType: "BACKFILL") { healthy } } }
 }"""
 
 _EVENTS = """
@@ -91,25 +97,34 @@ class Dagster:
         run_mode: RunMode,
         config: Mapping[str, Any],
         on_result: Callable[[CaseResult], None],
+        on_wait: Callable[[str], None],
     ) -> dict[Case, CaseResult]:
         """Submit the cases as one backfill, wait for the end of its runs and return a result of every case.
 
-        Raises KeyboardInterrupt with what an interrupt does not end: the backfill is Dagster's.
+        `on_wait` is told what is waited for, once for as long as that is the same. Raises KeyboardInterrupt with what
+        an interrupt does not end: the backfill is Dagster's.
         """
         if not cases:
             return {}
         backfill = self._launch(cases, run_mode, config)
+        on_wait(f"backfill {backfill} of {len(cases)} case(s) was submitted, see {self._backfills}")
         try:
-            return self._follow(backfill, cases, run_mode, on_result)
+            return self._follow(backfill, cases, run_mode, on_result, on_wait)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"backfill {backfill} goes on, see {self._backfills}") from None
 
     def _follow(
-        self, backfill: str, cases: Sequence[Case], run_mode: RunMode, on_result: Callable[[CaseResult], None]
+        self,
+        backfill: str,
+        cases: Sequence[Case],
+        run_mode: RunMode,
+        on_result: Callable[[CaseResult], None],
+        on_wait: Callable[[str], None],
     ) -> dict[Case, CaseResult]:
         """Wait for the end of the backfill's runs and return a result of every case."""
         results: dict[Case, CaseResult] = {}
         cursors: dict[str, str | None] = {}
+        waits = ""
         while True:
             ended = self._ended(backfill)
             runs = self._ask(_RUNS, id=backfill)["results"]
@@ -118,8 +133,11 @@ class Dagster:
                     results[result.case] = result
                     on_result(result)
             told = ended is not None or len(results) == len(cases)  # the backfill itself may take 30 s more to end
-            if told and all(run["status"] in ("SUCCESS", "FAILURE", "CANCELED") for run in runs):
+            if told and all(run["status"] in _ENDED for run in runs):
                 break
+            before, waits = waits, self._waits_for(runs)
+            if waits and waits != before:
+                on_wait(waits)
             time.sleep(POLL_SECONDS)
         reason = f"backfill {backfill} ended {ended} before the case had a verdict; see {self._backfills}"
         for case in cases:
@@ -149,6 +167,17 @@ class Dagster:
         error = (answer.get("error") or {}).get("message", "").partition("\n")[0]
         going_on = status in ("REQUESTED", "CANCELING", "FAILING")
         return None if going_on else f"{status} {error}".strip()
+
+    def _waits_for(self, runs: Sequence[Mapping[str, Any]]) -> str:
+        """Return what keeps the runs from going on; nothing where one is under way."""
+        if not runs:
+            health = self._ask(_DAEMON)["daemonHealth"]["daemonStatus"]
+            if not health["healthy"]:
+                return f"no daemon is alive at {self.url}: the backfill begins once one is, `make dev` starts one too"
+            return "waiting for Dagster's daemon, which takes up a backfill within 40 s or so"
+        under_way = any(run["status"] not in ("QUEUED", *_ENDED) for run in runs)
+        queued = any(run["status"] == "QUEUED" for run in runs)
+        return "waiting in Dagster's queue behind other runs" if queued and not under_way else ""
 
     def _verdicts(self, run: str, cursors: dict[str, str | None], run_mode: RunMode) -> Iterator[CaseResult]:
         """Yield the verdicts that the run has logged since the last call."""

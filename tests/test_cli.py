@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -249,7 +250,7 @@ class TestLaunch:
 
     CASES = ("postgres_to_postgres__full_refresh", "postgres_to_clickhouse__full_refresh", "postgres_to_postgres__cdc")
 
-    @pytest.mark.parametrize("name", ["_LAUNCH", "_BACKFILL", "_RUNS", "_EVENTS"])
+    @pytest.mark.parametrize("name", ["_LAUNCH", "_BACKFILL", "_RUNS", "_DAEMON", "_EVENTS"])
     def test_a_real_dagster_understands_every_query(self, name):
         flaws = graphql.validate(create_schema().graphql_schema, graphql.parse(getattr(cli_launch, name)))
         assert flaws == []
@@ -284,6 +285,7 @@ class TestLaunch:
                 {"__typename": "Runs", "results": [{"runId": "r1", "status": "STARTED"}]},
                 {"__typename": "Runs", "results": [{"runId": "r1", "status": "FAILURE"}]},
             ],
+            "Daemon": [],
             "Events": [
                 self.page(self.event("MaterializationEvent", passed, "passed")),
                 self.page(),
@@ -298,7 +300,7 @@ class TestLaunch:
         def answer(request: httpx.Request) -> httpx.Response:
             sent = json.loads(request.content)
             self.sent.append(sent)
-            name = sent["query"].split("(")[0].split()[-1]
+            name = re.search(r"(?:query|mutation) (\w+)", sent["query"])[1]
             return httpx.Response(200, json={"data": {"field": script[name].pop(0)}})
 
         dagster = Dagster("http://dagster")
@@ -312,7 +314,9 @@ class TestLaunch:
     def certify(self, dagster: Dagster) -> tuple[dict[str, CaseResult], list[str]]:
         told: list[str] = []
         cases = [CASES_BY_ID[case_id] for case_id in self.CASES]
-        found = dagster.certify(cases, RunMode.MOCK_LOCAL, {"ops": {}}, lambda result: told.append(result.case.case_id))
+        self.waits: list[str] = []
+        note = [lambda result: told.append(result.case.case_id), self.waits.append]
+        found = dagster.certify(cases, RunMode.MOCK_LOCAL, {"ops": {}}, *note)
         return {case.case_id: result for case, result in found.items()}, told
 
     def test_verdicts_are_read_from_the_events_of_the_runs_as_they_come(self, dagster):
@@ -351,6 +355,25 @@ class TestLaunch:
         results, _ = self.certify(dagster)
         assert {result.verdict for result in results.values()} == {Verdict.PASSED}
         assert len(self.script["Backfill"]) == 2, "it asked on after it was told that the backfill goes on"
+
+    @pytest.mark.parametrize(
+        ("healthy", "waits"),
+        [(True, "waiting for Dagster's daemon, which"), (False, "no daemon is alive at http://dagster:")],
+    )
+    def test_what_is_waited_for_is_said_once_for_as_long_as_it_is_the_same(self, dagster, healthy, waits):
+        begins = {"__typename": "PartitionBackfill", "status": "REQUESTED", "error": None}
+        self.script["Backfill"] = [begins, begins, begins, begins, *self.script["Backfill"]]
+        nothing, queued = [
+            {"__typename": "Runs", "results": runs} for runs in ([], [{"runId": "r1", "status": "QUEUED"}])
+        ]
+        self.script["Runs"] = [nothing, nothing, queued, queued, *self.script["Runs"]]
+        self.script["Events"] = [self.page(), self.page(), *self.script["Events"]]
+        health = {"__typename": "Instance", "daemonHealth": {"daemonStatus": {"healthy": healthy}}}
+        self.script["Daemon"] = [health, health]
+        self.certify(dagster)
+        submitted, behind = "backfill b1 of 3 case(s) was submitted", "waiting in Dagster's queue behind other runs"
+        for line, begin in zip(self.waits, (submitted, waits, behind), strict=True):
+            assert line.startswith(begin)
 
     def test_an_interrupt_says_that_the_backfill_goes_on(self, dagster, run, monkeypatch):
         def interrupted(_: float) -> None:
