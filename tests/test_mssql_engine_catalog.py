@@ -80,6 +80,20 @@ def test_indexes_constraints_defaults_and_rows(tsql: Client, t: str) -> None:
     )
 
 
+def test_a_computed_column_is_told_as_one_and_has_no_default(tsql: Client, schema: str) -> None:
+    tsql.run(f"CREATE TABLE {schema}.c (i INT DEFAULT 3, q AS (i + 1) PERSISTED)")
+    of_table = f"object_id = OBJECT_ID('{schema}.c')"
+    columns = tsql.rows(f"SELECT name, is_computed, IIF(default_object_id = 0, 0, 1) FROM sys.columns WHERE {of_table}")
+    assert columns == [("i", False, 1), ("q", True, 0)]
+    assert tsql.rows(f"SELECT name, is_persisted FROM sys.computed_columns WHERE {of_table}") == [("q", True)]
+    assert tsql.value(f"SELECT COLUMNPROPERTY(OBJECT_ID('{schema}.c'), 'q', 'IsComputed')") == 1
+    assert tsql.value(f"SELECT COUNT(*) FROM sys.default_constraints WHERE parent_{of_table}") == 1
+    asked = (
+        f"SELECT COLUMN_DEFAULT FROM INFORMATION_SCHEMA.COLUMNS WHERE TABLE_SCHEMA = '{schema}' AND COLUMN_NAME = 'q'"
+    )
+    assert tsql.value(asked) is None
+
+
 def test_objects_are_found_by_name_and_kind(tsql: Client, t: str, schema: str) -> None:
     assert tsql.value(f"SELECT OBJECT_NAME(OBJECT_ID(N'[{schema}].[t]', N'U'))") == "t"
     assert tsql.value(f"SELECT OBJECT_SCHEMA_NAME(OBJECT_ID(N'matrix.{t}'))") == schema

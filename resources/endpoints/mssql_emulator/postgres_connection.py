@@ -45,6 +45,8 @@ class Settings:
     format_only: bool = False
     level: str = "READ COMMITTED"
     lock_timeout: int = -1
+    """Milliseconds; -1 waits for ever."""
+    dateformat: str = "mdy"
     identity_insert: Table | None = None
 
 
@@ -153,6 +155,17 @@ class PostgresConnection(ABC):
         except psycopg.Error as error:
             raise sql_error(error, self.circumstances()) from error
 
+    def tell(self) -> None:
+        """Tell PostgreSQL those settings that it has a part in. Raises SqlError."""
+        patience = max(1, self.settings.lock_timeout) if self.settings.lock_timeout >= 0 else 0  # 0 waits for ever
+        told = {"lock_timeout": patience, "datestyle": f"ISO, {self.settings.dateformat}"}
+        self.command("SELECT " + ", ".join(f"set_config('{name}', '{value}', false)" for name, value in told.items()))
+
+    def _tell_again(self) -> None:
+        """PostgreSQL forgets in a rollback what it was told in that transaction."""
+        if (self.settings.lock_timeout, self.settings.dateformat) != (Settings.lock_timeout, Settings.dateformat):
+            self.tell()
+
     # ------------------------------------------------------------------ transactions
 
     def begin(self, name: str = "") -> None:
@@ -198,6 +211,7 @@ class PostgresConnection(ABC):
         try:
             self.command(f"SAVEPOINT {_SAVEPOINT}")
             self.command(f"ROLLBACK TO SAVEPOINT {plain(quote(f's:{name}'))}")
+            self._tell_again()
         except SqlError:
             with suppress(SqlError):
                 self.command(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
@@ -221,8 +235,9 @@ class PostgresConnection(ABC):
         self._ended()
         self.doomed = False
         if self._opened is not None and not self._opened.closed:
-            with suppress(psycopg.Error):
+            with suppress(psycopg.Error, SqlError):
                 self._opened.execute("ROLLBACK")
+                self._tell_again()
 
     @contextmanager
     def guarded(self, *, block: bool = False, writes: bool = True, verb: str = "", line: int = 1) -> Iterator[None]:
@@ -293,6 +308,7 @@ class PostgresConnection(ABC):
             self._shared.definitions += 1
         try:
             self.connection.execute(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
+            self._tell_again()
         except (psycopg.Error, SqlError):
             self._drop_transaction()
 

@@ -37,11 +37,12 @@ def _format_only(session: PostgresConnection, value: str) -> None:
 
 def _lock_timeout(session: PostgresConnection, value: str) -> None:
     session.settings.lock_timeout = int(value)
-    session.command(f"SET lock_timeout = {max(1, int(value)) if int(value) >= 0 else 0}")
+    session.tell()
 
 
 def _dateformat(session: PostgresConnection, value: str) -> None:
-    session.command(f"SET datestyle = 'ISO, {value}'")
+    session.settings.dateformat = value
+    session.tell()
 
 
 def _identity_insert(session: PostgresConnection, value: str) -> None:

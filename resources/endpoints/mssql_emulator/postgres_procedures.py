@@ -221,7 +221,7 @@ def _wait_for_lock(session: "PostgresSession", name: str, resource: dict[str, st
         return -1
     finally:
         if session.connection.info.transaction_status != psycopg.pq.TransactionStatus.INERROR:
-            session.connection.execute(f"SET lock_timeout = {max(0, session.settings.lock_timeout)}")
+            session.tell()
 
 
 @_procedure("sp_releaseapplock")

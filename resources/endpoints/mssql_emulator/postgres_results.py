@@ -19,6 +19,7 @@ from pyarrow import csv
 
 from resources.endpoints.mssql_emulator.engine import CopiedRows, Kind, ResultColumn, SqlType
 from resources.endpoints.mssql_emulator.postgres_fitting import held
+from resources.endpoints.mssql_emulator.tsql.tokens import refused
 
 _CHUNK_BYTES = 8 << 20
 _CHUNK_ROWS = 50_000
@@ -172,11 +173,13 @@ def one_value(text: str | None, type_: SqlType) -> object:
 
 
 def text_of(value: object, type_: SqlType) -> str | None:
-    """Return a Python value in PostgreSQL's text form, as a variable of the type holds it."""
+    """Return a Python value in PostgreSQL's text form, as a variable of the type holds it. Raises SqlError 102."""
     if value is None:
         return None
     value = held(value, type_)
     if isinstance(value, str):
+        if "\0" in value:
+            raise refused("the character NUL in text")
         return value
     if type_.kind is Kind.BIT:
         return "1" if value else "0"

@@ -24,6 +24,7 @@ What differs from SQL Server, besides what is refused:
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from resources.endpoints.mssql_emulator import postgres_options as options
@@ -38,7 +39,7 @@ from resources.endpoints.mssql_emulator.engine import (
     Parameter,
     SqlError,
 )
-from resources.endpoints.mssql_emulator.postgres_connection import Database, plain
+from resources.endpoints.mssql_emulator.postgres_connection import Database, Settings, plain
 from resources.endpoints.mssql_emulator.postgres_evaluation import PostgresEvaluation, read
 from resources.endpoints.mssql_emulator.postgres_frame import Frame
 from resources.endpoints.mssql_emulator.postgres_results import one_value, text_of
@@ -112,14 +113,16 @@ class PostgresSession(PostgresEvaluation):
                 yield OutputValue(Parameter(parameter.name, parameter.type, one_value(value, type_), output=True))
 
     def run_text(self, text: str, frame: Frame) -> Iterator[Outcome]:
-        """Run a batch in a frame; temporary tables that a called batch makes end with it. Raises SqlError."""
+        """Run a batch in a frame. What a called batch sets, and its temporary tables, end with it. Raises SqlError."""
         if frame.depth > _NESTING:
             raise SqlError(217, f"Maximum stored procedure nesting level exceeded (limit {_NESTING}).")
         try:
             block = read(text)
         except SqlError as error:
             self.error = error.number
+            error.below = frame.depth > 0
             raise
+        settings = replace(self.settings)
         try:
             yield from self._block(block, frame)
         except _JumpError:  # RETURN
@@ -128,11 +131,18 @@ class PostgresSession(PostgresEvaluation):
             error.below = True
             raise
         finally:
-            if frame.depth and frame.temporary and self._usable():
-                self._drop_temporary(frame)
+            if frame.depth:
+                self._leave(frame, settings)
 
-    def _usable(self) -> bool:
-        return self._opened is not None and not self._opened.closed
+    def _leave(self, frame: Frame, settings: Settings) -> None:
+        """End what a called batch has set and made for itself."""
+        changed, self.settings = self.settings != settings, settings
+        if self._opened is None or self._opened.closed:
+            return
+        if changed:
+            self.tell()
+        if frame.temporary:
+            self._drop_temporary(frame)
 
     def _drop_temporary(self, frame: Frame) -> None:
         self.defined()
@@ -226,8 +236,6 @@ class PostgresSession(PostgresEvaluation):
             frame.temporary.append(node.name[-1])
         self.defined()
         yield from self.run(said, self.bindings(frame), statement.line)
-
-    # ------------------------------------------------------------------ expressions
 
     # ------------------------------------------------------------------ flow of control
 

@@ -24,8 +24,13 @@ CREATE FUNCTION tsql.type_text(type oid, modifier int) RETURNS text LANGUAGE sql
                 ELSE CASE WHEN modifier > 4 THEN format('nvarchar(%s)', modifier - 4) ELSE 'nvarchar(max)' END END END
     FROM pg_type WHERE oid = type $$;
 
+-- A computed column is kept where defaults are, and has none.
+CREATE VIEW tsql.defaults AS
+    SELECT d.oid, d.adrelid, d.adnum, d.adbin FROM pg_attrdef AS d
+    JOIN pg_attribute AS a ON a.attrelid = d.adrelid AND a.attnum = d.adnum AND a.attgenerated = '';
+
 CREATE VIEW tsql.attributes AS
-    SELECT a.attrelid, a.attnum, a.attname, a.attnotnull, a.attidentity, a.atthasdef, c.relnamespace, c.relname, c.relkind, k.*,
+    SELECT a.attrelid, a.attnum, a.attname, a.attnotnull, a.attidentity, a.attgenerated, a.atthasdef, c.relnamespace, c.relname, c.relkind, k.*,
            t.text AS written, split_part(t.text, '(', 1) AS kind, substring(t.text FROM '\((\d+)') AS first_argument, substring(t.text FROM ',(\d+)\)') AS second_argument
     FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid AND c.relkind IN ('r', 'v')
     JOIN pg_namespace AS n ON n.oid = c.relnamespace AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'tsql')
@@ -75,7 +80,7 @@ CREATE VIEW sys.objects AS
     UNION ALL
     SELECT tsql.name(col_description(adrelid, adnum)), d.oid::int, NULL, relnamespace::int, adrelid::int, 'D '::tsql."char(2)", tsql.name('DEFAULT_CONSTRAINT'),
            timestamp '2000-01-01', timestamp '2000-01-01', tsql.yes(false)
-    FROM pg_attrdef AS d JOIN tsql.relations AS r ON r.oid = adrelid;
+    FROM tsql.defaults AS d JOIN tsql.relations AS r ON r.oid = adrelid;
 CREATE VIEW sys.all_objects AS SELECT * FROM sys.objects;
 
 CREATE VIEW sys.tables AS
@@ -98,15 +103,15 @@ CREATE VIEW sys.types AS
 CREATE VIEW sys.all_columns AS
     SELECT attrelid::int AS object_id, tsql.name(attname) AS name, attnum::int AS column_id, m.id AS system_type_id, m.id::int AS user_type_id,
            m.max_length, m.precision, m.scale, m.collation_name,
-           tsql.yes(NOT attnotnull) AS is_nullable, tsql.yes(attidentity <> '') AS is_identity, tsql.yes(false) AS is_computed, tsql.yes(false) AS is_rowguidcol,
-           coalesce((SELECT d.oid::int FROM pg_attrdef AS d WHERE adrelid = attrelid AND adnum = attnum), 0) AS default_object_id,
+           tsql.yes(NOT attnotnull) AS is_nullable, tsql.yes(attidentity <> '') AS is_identity, tsql.yes(attgenerated <> '') AS is_computed, tsql.yes(false) AS is_rowguidcol,
+           coalesce((SELECT d.oid::int FROM tsql.defaults AS d WHERE adrelid = attrelid AND adnum = attnum), 0) AS default_object_id,
            tsql.yes(false) AS is_hidden, 0::smallint AS generated_always_type, tsql.yes(false) AS is_sparse, tsql.yes(false) AS is_column_set,
            NULL::int AS encryption_type, 0 AS xml_collection_id
     FROM tsql.attributes CROSS JOIN LATERAL tsql.measures(written) AS m;
 CREATE VIEW sys.columns AS
     SELECT * FROM sys.all_columns WHERE object_id IN (SELECT oid::int FROM tsql.relations)
     OR object_id IN (SELECT oid::int FROM pg_class WHERE relnamespace = pg_my_temp_schema());
-CREATE VIEW sys.computed_columns AS SELECT object_id, name, column_id, NULL::tsql."nvarchar(max)" AS definition, tsql.yes(false) AS is_persisted FROM sys.columns WHERE false;
+CREATE VIEW sys.computed_columns AS SELECT object_id, name, column_id, NULL::tsql."nvarchar(max)" AS definition, tsql.yes(true) AS is_persisted FROM sys.columns WHERE is_computed = 1;
 CREATE VIEW sys.identity_columns AS
     SELECT c.*, s.seqstart AS seed_value, s.seqincrement AS increment_value, pg_sequence_last_value(s.seqrelid) AS last_value
     FROM sys.columns AS c JOIN pg_depend AS d ON d.refobjid = c.object_id::oid AND d.refobjsubid = c.column_id AND d.deptype = 'i' AND d.refclassid = 'pg_class'::regclass
@@ -146,7 +151,7 @@ CREATE VIEW sys.check_constraints AS
     FROM sys.objects AS o WHERE o.type = 'C';
 CREATE VIEW sys.default_constraints AS
     SELECT o.*, d.adnum::int AS parent_column_id, ('(' || pg_get_expr(d.adbin, d.adrelid) || ')')::bpchar AS definition, tsql.yes(false) AS is_system_named
-    FROM sys.objects AS o JOIN pg_attrdef AS d ON d.oid = o.object_id::oid WHERE o.type = 'D';
+    FROM sys.objects AS o JOIN tsql.defaults AS d ON d.oid = o.object_id::oid WHERE o.type = 'D';
 CREATE VIEW sys.foreign_keys AS
     SELECT o.*, c.confrelid::int AS referenced_object_id, tsql.yes(false) AS is_disabled, tsql.yes(NOT c.convalidated) AS is_not_trusted,
            (CASE c.confdeltype WHEN 'c' THEN 1 WHEN 'n' THEN 2 WHEN 'd' THEN 3 ELSE 0 END)::smallint AS delete_referential_action,

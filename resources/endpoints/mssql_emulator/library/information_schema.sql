@@ -11,7 +11,7 @@ CREATE VIEW "INFORMATION_SCHEMA"."VIEWS" AS
 CREATE VIEW "INFORMATION_SCHEMA"."COLUMNS" AS
     SELECT tsql.name(tsql.database()) AS "TABLE_CATALOG", tsql.name(nspname) AS "TABLE_SCHEMA", tsql.name(a.relname) AS "TABLE_NAME", tsql.name(attname) AS "COLUMN_NAME",
            (SELECT count(*) FROM pg_attribute AS b WHERE b.attrelid = a.attrelid AND b.attnum BETWEEN 1 AND a.attnum AND NOT b.attisdropped)::int AS "ORDINAL_POSITION",
-           (SELECT '(' || pg_get_expr(adbin, adrelid) || ')' FROM pg_attrdef WHERE adrelid = attrelid AND adnum = attnum)::bpchar AS "COLUMN_DEFAULT",
+           (SELECT '(' || pg_get_expr(adbin, adrelid) || ')' FROM tsql.defaults WHERE adrelid = attrelid AND adnum = attnum)::bpchar AS "COLUMN_DEFAULT",
            (CASE WHEN attnotnull THEN 'NO' ELSE 'YES' END)::tsql."varchar(3)" AS "IS_NULLABLE", tsql.name(kind) AS "DATA_TYPE",
            CASE WHEN family IN ('string', 'wide', 'binary') THEN coalesce(first_argument::int, -1) WHEN family = 'xml' THEN -1 END AS "CHARACTER_MAXIMUM_LENGTH",
            CASE WHEN family IN ('string', 'binary') THEN coalesce(first_argument::int, -1) WHEN family = 'wide' THEN coalesce(2 * first_argument::int, -1) WHEN family = 'xml' THEN -1 END AS "CHARACTER_OCTET_LENGTH",
