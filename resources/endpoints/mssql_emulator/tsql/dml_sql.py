@@ -115,7 +115,7 @@ class Manipulation(Merging):
         scope = Scope()
         with_ = self.with_of(node.with_, node.options, scope)
         if node.with_ is not None and len(node.target) == 1 and node.target[0] in scope.ctes:
-            return self._delete_from_cte(node, scope)
+            return self._change_of_cte(node, scope)
         node, target = self._target(node)
         table = self.table((target.text("catalog"), target.text("db"), temporary(target.this)))
         columns = self.columns_of(table)
@@ -143,12 +143,9 @@ class Manipulation(Merging):
             return self.said("DELETE", with_ + sql, node.output, table, Scope())
         columns = self.columns_of(table)
         given = [self._assigned(alias, columns, assignment, scope) for assignment in node.assignments]
-        values = [f"{said if said != _DEFAULT else 'NULL'} AS v{place}" for place, said in enumerate(given)]
-        chosen = f'SELECT DISTINCT ON ({row}) {row} AS "{_ROW}", {", ".join(values)}{from_}'
+        chosen = f'SELECT DISTINCT ON ({row}) {row} AS "{_ROW}", {_values(given)}{from_}'
         chosen = f"SELECT * FROM ({chosen}) AS c{limit}" if limit else chosen
-        taken = [_DEFAULT if said == _DEFAULT else f'"__q".v{place}' for place, said in enumerate(given)]
-        sets = ", ".join(f"{quote(name)} = {value}" for (name, *_), value in zip(node.assignments, taken, strict=True))
-        sql = f'UPDATE {table.sql} AS "__t" SET {sets} FROM ({chosen}) AS "__q" WHERE "__t".ctid = "__q"."{_ROW}"'
+        sql = _updated(table, [name for name, *_ in node.assignments], given, chosen)
         return self.said("UPDATE", with_ + sql, node.output, table, Scope())
 
     def _direct(self, node: Change, table: Table, target: exp.Table, with_: str, scope: Scope) -> Said:
@@ -203,27 +200,77 @@ class Manipulation(Merging):
         source.append("joins", exp.Join(this=own))
         return replace(node, source=source), own
 
-    def _delete_from_cte(self, node: Change, scope: Scope) -> Said:
-        """WITH c AS (SELECT ..., ROW_NUMBER() ...) DELETE FROM c: the common way to keep one row of each key."""
+    def _change_of_cte(self, node: Change, scope: Scope) -> Said:
+        """WITH c AS (SELECT ...) DELETE FROM c, or UPDATE c: the common way to keep, or mark, one row of each key."""
         name = node.target[0]
-        cte = next(item for item in node.with_.expressions if item.alias == name)
-        select = cte.this
-        if node.assignments or node.source is not None or node.top is not None:
-            raise refused(f"UPDATE, FROM or TOP on {name}, which WITH defines")
-        grouped = any(select.args.get(key) for key in ("joins", "group", "distinct", "limit", "laterals"))
-        base = select.args["from_"].this if isinstance(select, exp.Select) and select.args.get("from_") else None
-        if grouped or not isinstance(base, exp.Table) or len(node.with_.expressions) != 1:
-            raise refused(f"DELETE FROM {name}, whose query is not of one table")
+        select, base = _of_one_table(node)
         table = self.table((base.text("catalog"), base.text("db"), temporary(base.this)))
         chosen = select.copy()
         row = own_column("ctid", base.alias or temporary(base.this))
         chosen.append("expressions", exp.alias_(row, _ROW, quoted=True))
         said, columns = self.query(chosen, Scope())
-        scope.relations[name] = {piece.name: piece.type for piece in columns or ()}
+        shows = {piece.name: piece.type for piece in columns or ()}
+        scope.relations[name] = shows
         where = f" WHERE {self.condition(node.where, scope)}" if node.where is not None else ""
-        rows = f'SELECT "{_ROW}" FROM ({said}) AS {quote(name)}{where}'
-        sql = f'DELETE FROM {table.sql} AS "__t" WHERE ctid = ANY (ARRAY({rows}))'
-        return self.said("DELETE", sql, node.output, table, Scope())
+        rows = f"FROM ({said}) AS {quote(name)}{where}"
+        if not node.assignments:
+            sql = f'DELETE FROM {table.sql} AS "__t" WHERE ctid = ANY (ARRAY(SELECT "{_ROW}" {rows}))'
+            return self.said("DELETE", sql, node.output, table, Scope())
+        held = self.columns_of(table)
+        own = _own_columns(select, held)
+        for shown, *_ in node.assignments:
+            if shown not in own and shown in shows:
+                raise SqlError(
+                    4406,
+                    f"Update or insert of view or function '{name}' failed because it contains a derived or constant "
+                    "field.",
+                )
+        types_ = {shown: held[column] for shown, column in own.items()}
+        written([shown for shown, *_ in node.assignments], types_)
+        given = [self._assigned(quote(name), types_, assignment, scope) for assignment in node.assignments]
+        changed = [own[shown] for shown, *_ in node.assignments]
+        sql = _updated(table, changed, given, f'SELECT "{_ROW}", {_values(given)} {rows}')
+        return self.said("UPDATE", sql, node.output, table, Scope())
+
+
+def _of_one_table(node: Change) -> tuple[exp.Select, exp.Table]:
+    """Return the query of the name that is changed, and the table that it is of. Raises SqlError 102."""
+    name = node.target[0]
+    if node.source is not None or node.top is not None:
+        raise refused(f"FROM or TOP on {name}, which WITH defines")
+    cte = next(item for item in node.with_.expressions if item.alias == name)
+    if cte.args["alias"].columns:
+        raise refused(f"a change of {name}, whose columns WITH names anew")
+    select = cte.this
+    grouped = any(select.args.get(key) for key in ("joins", "group", "distinct", "laterals"))
+    base = select.args["from_"].this if isinstance(select, exp.Select) and select.args.get("from_") else None
+    if grouped or not isinstance(base, exp.Table) or len(node.with_.expressions) != 1:
+        raise refused(f"a change of {name}, whose query is not of one table")
+    return select, base
+
+
+def _own_columns(select: exp.Select, held: Mapping[str, Any]) -> dict[str, str]:
+    """Return the table's columns by the name under which the query shows them."""
+    own: dict[str, str] = {}
+    for item in select.expressions:
+        column = item.this if isinstance(item, exp.Alias) else item
+        if isinstance(column, exp.Star) or (isinstance(column, exp.Column) and isinstance(column.this, exp.Star)):
+            own |= {name: name for name in held}
+        elif isinstance(column, exp.Column):
+            own[item.alias_or_name] = column.name
+    return own
+
+
+def _values(given: Sequence[str]) -> str:
+    """The columns of a subquery that hold the new values."""
+    return ", ".join(f"{said if said != _DEFAULT else 'NULL'} AS v{place}" for place, said in enumerate(given))
+
+
+def _updated(table: Table, columns: Sequence[str], given: Sequence[str], chosen: str) -> str:
+    """An UPDATE of the rows that a query chooses to the values that it has for them."""
+    taken = [_DEFAULT if said == _DEFAULT else f'"__q".v{place}' for place, said in enumerate(given)]
+    sets = ", ".join(f"{quote(name)} = {value}" for name, value in zip(columns, taken, strict=True))
+    return f'UPDATE {table.sql} AS "__t" SET {sets} FROM ({chosen}) AS "__q" WHERE "__t".ctid = "__q"."{_ROW}"'
 
 
 def _of_changed_rows(output: Output | None) -> None:
