@@ -17,6 +17,7 @@ import click
 from click.exceptions import NoArgsIsHelpError
 from dotenv import load_dotenv
 
+from matrix_defs import interrupts
 from matrix_defs.cases import CASES_BY_ID, EXCLUSIONS, Case, Exclusion
 from matrix_defs.cli_care import doctor_lines, leftover_line
 from matrix_defs.cli_options import (
@@ -280,6 +281,7 @@ def docs(folder: Path, check: bool) -> None:
 def main() -> NoReturn:
     """Run the command. An error of usage is one line and exit code 2; an interrupt ends everything, exit code 130."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    interrupts.watch()
     try:
         _read_env_file()
         cli.main(standalone_mode=False)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from matrix_defs import checks
+from matrix_defs import checks, interrupts
 from matrix_defs.cases import Case
 from matrix_defs.compare import Loads, digests, with_ordinals
 from matrix_defs.errors import LoadError, MatrixError
@@ -63,11 +63,13 @@ def run_case(
     reason = ""
     try:
         play.perform()
-    except MatrixError as error:
-        reason = str(error)
     except Exception as error:  # a driver's surprise fails this case and no other
-        log.exception("%s failed", case.case_id)
-        reason = f"{type(error).__name__}: {error}"
+        if interrupts.arrived():
+            raise KeyboardInterrupt from None
+        reason = str(error)
+        if not isinstance(error, MatrixError):
+            log.exception("%s failed", case.case_id)
+            reason = f"{type(error).__name__}: {error}"
     judge = play.judge
     failed = [check for check in judge.found.values() if not check.passed]
     reason = reason or "; ".join(f"{check.name}: {check.detail}" for check in failed)
@@ -276,15 +278,17 @@ class _Play:
         undo = [self._held.rollback] if self._held else []
         if not keep:
             undo += [self.source.drop, lambda: self.sink.drop(self.target)]
-        problems = []
+        problems: list[str] = []
         with self.stopwatch("drop"):
             for act in undo:
                 try:
                     act()
-                except Exception as error:
+                except MatrixError as error:
+                    problems.append(str(error))
+                except Exception as error:  # a driver's surprise
                     log.exception("%s: cleaning up failed", self.case.case_id)
-                    problems.append(f"cleaning up failed: {error}")
-        return "; ".join(problems)
+                    problems.append(str(error))
+        return f"cleaning up failed: {'; '.join(dict.fromkeys(problems))}" if problems else ""
 
 
 def _load_result(stage: Stage, load: Load, report: LoadReport) -> LoadResult:

@@ -208,24 +208,32 @@ sys.path.insert(0, {tests!r})
 from memory_systems import CLASSES, memory_systems
 from matrix_defs import definitions
 from matrix_defs.cli import main
+from matrix_defs.memory_sink import MemorySink
 
 definitions.system_resource = lambda system, *_: memory_systems()[system.value]
 definitions.ENDPOINTS.stop_all = lambda: print("stopped", flush=True)
 sink = CLASSES["postgres"].sink
-def blocking(self, endpoint):
+def blocking(self, *_):
     (ready := open({ready!r}, "w")).close()
-    signal.pause()
-CLASSES["postgres"].sink = blocking
+    try:
+        signal.pause()
+    except BaseException:
+        if {swallowed!r}:
+            raise RuntimeError("The driver did not supply an error!")
+        raise
+{place} = blocking
 sys.argv = ["matrix", "run", "--source", "postgres", "--sink", "postgres", "--rows", "50"]
 main()
 """
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_stops_the_services_and_leaves_nothing_half_written(tmp_path, number):
+@pytest.mark.parametrize("swallowed", [False, True], ids=["raised", "swallowed by a driver"])
+def test_an_interrupt_stops_the_services_and_leaves_nothing_half_written(tmp_path, number, swallowed):
     ready = tmp_path / "ready"
     os.mkfifo(ready)
-    code = BLOCKING.format(tests=str(Path(__file__).parent), ready=str(ready))
+    place = "MemorySink.create" if swallowed else 'CLASSES["postgres"].sink'
+    code = BLOCKING.format(tests=str(Path(__file__).parent), ready=str(ready), swallowed=swallowed, place=place)
     environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     with subprocess.Popen(
         [sys.executable, "-c", code],

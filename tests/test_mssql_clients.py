@@ -66,6 +66,27 @@ def test_mssql_python_copies_in_bulk(endpoint: Endpoint, created: str) -> None:
     assert rows(endpoint, created) == ROWS
 
 
+@pytest.mark.parametrize("good", [0, 1, 5000])
+def test_an_error_amid_rows_is_to_no_client_the_end_of_the_rows(endpoint: Endpoint, good: int) -> None:
+    """`good` rows come before the one that cannot be computed."""
+    query = (
+        "WITH n AS (SELECT 0 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 6000) "
+        f"SELECT 1 / ({good} - i) AS x FROM n OPTION (MAXRECURSION 0)"
+    )
+    python = driver.load("mssql_python").connect(driver.settings(endpoint), autocommit=True)
+    freetds = pytest.importorskip("pymssql").connect(
+        endpoint.host, endpoint.user, endpoint.password, endpoint.database, port=endpoint.port, autocommit=True
+    )
+    odbc = driver.connect(endpoint, 5)
+    reads = [(client, "fetchall") for client in (odbc, python, freetds)]
+    for client, read in [*reads, (python, "arrow")]:
+        cursor = client.cursor()
+        with pytest.raises(Exception, match="Divide by zero"):
+            (cursor.execute(query), getattr(cursor, read)())
+    for client in (odbc, python, freetds):
+        client.close()
+
+
 def test_a_time_at_utc_goes_into_a_column_without_an_offset_and_no_other_does(endpoint: Endpoint) -> None:
     client = driver.load("mssql_python")
     connection = client.connect(driver.settings(endpoint), autocommit=True)

@@ -176,6 +176,11 @@ class TestProbe:
                 "SSL Provider: certificate verify failed: own (-1) (SQLDriverConnect)",
                 "TRUST_SERVER_CERTIFICATE",
             ),
+            (
+                "SSL Provider: [SSL routines::wrong version number][peer did not return a certificate] (-1) "
+                "(SQLDriverConnect)",
+                "(-1); the server does not speak TDS 8",
+            ),
         ],
     )
     def test_a_login_that_failed_comes_with_advice_and_never_with_the_password(
@@ -187,6 +192,7 @@ class TestProbe:
             raise pyodbc.Error("28000", f"[28000] [Microsoft][ODBC Driver 18 for SQL Server]{answer}")
 
         monkeypatch.setattr(pyodbc, "connect", refused)
+        monkeypatch.setattr(driver, "knock", lambda *_: None)
         with pytest.raises(SystemUnavailableError) as refusal:
             driver.connect(HERE, 1)
         assert advice in str(refusal.value)

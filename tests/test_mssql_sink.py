@@ -4,6 +4,7 @@ Cases against a source in memory play every strategy; the rest looks at failing 
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -145,6 +146,25 @@ def test_an_overflow_in_a_step_is_told_and_rolled_back(filled: "MssqlSink", monk
     steps = [Statement(f"UPDATE t SET {text} FROM {table} AS t") for text in texts]
     monkeypatch.setattr(filled.dialect, "insert_staged", lambda plan: steps)
     assert "overflow" in refused(filled, batch((2, "b", None)), (Step.INSERT_STAGED,))
+
+
+def test_a_bulk_copy_waits_no_longer_than_a_statement_may_take(endpoint: Endpoint) -> None:
+    from resources.mssql.session import DRIVER_ERRORS, Session
+
+    limited = replace(endpoint, options={**endpoint.options, "statement_seconds": "1", "writer": "bulkcopy"})
+    other, session = Session(endpoint), Session(limited)
+    try:
+        other.execute("CREATE TABLE dbo.locked ([id] BIGINT)")
+        other.execute("BEGIN TRANSACTION")
+        other.execute("DELETE FROM dbo.locked WITH (TABLOCKX)")
+        row = pa.record_batch({"id": pa.array([1], pa.int64())})
+        with pytest.raises(DRIVER_ERRORS, match=r"[Tt]ime"):
+            session.writer.write(session, "[dbo].[locked]", pa.RecordBatchReader.from_batches(row.schema, [row]))
+    finally:
+        other.execute("ROLLBACK")
+        other.execute("DROP TABLE dbo.locked")
+        session.close()
+        other.close()
 
 
 def test_a_deadlocks_victim_is_run_anew_a_bounded_number_of_times(

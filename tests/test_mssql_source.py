@@ -182,6 +182,14 @@ class TestQueries:
         with pytest.raises(ReadError, match=r"^SQL Server, reading: [^\n]*Invalid object name[^\n]*$"):
             read(two, ReadMode.SNAPSHOT)
 
+    def test_an_error_that_ended_the_snapshot_is_what_is_told_and_the_next_read_goes_on(self, two: Seeded) -> None:
+        from resources.mssql.session import explained
+
+        session = two.source._session
+        with pytest.raises(ReadError, match="onver"), explained("reading"), session.snapshot():
+            session.arrow_value("SELECT CAST(N'abc' AS INT)")
+        assert read(two, ReadMode.SNAPSHOT)[0].num_rows == 2
+
 
 Event = tuple[str, int, str, str | None]
 
@@ -265,6 +273,7 @@ class TestChangeTracking:
         self, two: Seeded, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         start = first(two)
+
         session = two.source._session
         ask = session.arrow_value
         oldest = int(start.value["version"]) + 1

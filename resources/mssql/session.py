@@ -49,7 +49,7 @@ class Session:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
-        self._seconds = int(endpoint.options.get("statement_seconds", STATEMENT_SECONDS))
+        self.statement_seconds = int(endpoint.options.get("statement_seconds", STATEMENT_SECONDS))
         self.writer = choose(endpoint.options.get("writer", "fastest"))
 
     @cached_property
@@ -60,17 +60,18 @@ class Session:
     @cached_property
     def arrow(self) -> mssql_python.Connection:
         """The connection for Arrow, in autocommit."""
+        driver.knock(self.endpoint, CONNECT_SECONDS)
         try:
             connection = mssql_python.connect(driver.settings(self.endpoint), autocommit=True, timeout=CONNECT_SECONDS)
         except mssql_python.Error as error:
             raise unavailable(self.endpoint, driver.explain(error)) from None
-        connection.timeout = self._seconds
+        connection.timeout = self.statement_seconds
         return connection
 
     def connect(self) -> pyodbc.Connection:
         """A connection of the caller's own, in autocommit, to be closed by the caller."""
         connection = driver.connect(self.endpoint, CONNECT_SECONDS)
-        connection.timeout = self._seconds
+        connection.timeout = self.statement_seconds
         connection.execute(f"SET LOCK_TIMEOUT {LOCK_SECONDS * 1000}")
         return connection
 
@@ -141,9 +142,16 @@ class Session:
             self._arrow_run(text)
         try:
             yield
-        finally:
-            for text in ("ROLLBACK TRANSACTION", "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"):
-                self._arrow_run(text)
+        except BaseException:
+            with suppress(*DRIVER_ERRORS):  # what went wrong first is what is told
+                self._leave_snapshot()
+            raise
+        self._leave_snapshot()
+
+    def _leave_snapshot(self) -> None:
+        """End the transaction, if no error has ended it already."""
+        for text in ("IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION", "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"):
+            self._arrow_run(text)
 
     def _arrow_run(self, text: str) -> None:
         with self.arrow.cursor() as cursor:

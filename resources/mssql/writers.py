@@ -23,8 +23,6 @@ from resources.endpoints.endpoint import Endpoint
 from resources.mssql import arrow
 from resources.mssql.parameters import columns_of, parameter, placeholder
 
-WRITE_SECONDS = 600
-
 
 class WriteError(Exception):
     """A writer failed, and said so by no exception of a driver's."""
@@ -34,6 +32,8 @@ class Connections(Protocol):
     """What a writer may use to reach the server."""
 
     endpoint: Endpoint
+    statement_seconds: int
+    """How long one statement may take; a bulk copy is one."""
 
     @property
     def sql(self) -> pyodbc.Connection:
@@ -73,9 +73,8 @@ class BulkCopy:
         """Append the rows as one batch; a table lock lets the server log pages instead of rows."""
         ready = pa.RecordBatchReader.from_batches(rows.schema, map(arrow.aligned, rows))
         with connections.arrow.cursor() as cursor, _told():
-            cursor.bulkcopy_arrow(
-                relation, ready, timeout=WRITE_SECONDS, column_mappings=rows.schema.names, table_lock=True
-            )
+            seconds = connections.statement_seconds
+            cursor.bulkcopy_arrow(relation, ready, timeout=seconds, column_mappings=rows.schema.names, table_lock=True)
 
 
 class Bcp:

@@ -36,6 +36,8 @@ class _Held:
     status: int
     rows: int | None
     select: bool
+    broken: bool
+    """It ends a result set whose rows ended in an error. If that is told, the DONE behind it ends both."""
 
 
 class Answer:
@@ -55,10 +57,12 @@ class Answer:
         self._settle(more=True)
         self._writer.write(token)
 
-    def done(self, token: Done, status: int = 0, rows: int | None = None, *, select: bool = False) -> None:
+    def done(
+        self, token: Done, status: int = 0, rows: int | None = None, *, select: bool = False, broken: bool = False
+    ) -> None:
         """Write a DONE once it is known whether another follows."""
         self._settle(more=True)
-        self._held = _Held(token, status, rows, select)
+        self._held = _Held(token, status, rows, select, broken)
 
     def ensure_done(self, token: Done) -> None:
         """Write a DONE if none is held: an answer without one would not end."""
@@ -106,11 +110,13 @@ class Answer:
                 self._stopped()
                 self.put(data)
             self._writer.flush()
-        self.done(token, rows=rows, select=True)
+        self.done(token, rows=rows, select=True, broken=result.broken())
 
     def error(self, error: SqlError, token: Done) -> None:
         """Write an error, and that what it befell has ended."""
         self.rolled_back = True
+        if self._held and self._held.broken:
+            self._held = None
         self.put(tokens.error(error))
         self.done(token, Status.ERROR)
 

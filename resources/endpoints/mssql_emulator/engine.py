@@ -4,7 +4,7 @@ Here live words alone: how they travel is said by the modules of the wire, how t
 engine, and neither imports the other. It may import pyarrow and the standard library.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol, TypeAlias
@@ -169,6 +169,8 @@ class ResultSet:
     columns: tuple[ResultColumn, ...]
     batches: Iterator[Rows]
     """Of the columns' types, Arrow's or PostgreSQL's. To be read to the end before the next outcome is asked for."""
+    broken: Callable[[], bool] = lambda: False
+    """Whether the rows, once read, have ended in an error: the next outcome raises it, unless a CATCH gets it."""
 
 
 @dataclass(frozen=True)

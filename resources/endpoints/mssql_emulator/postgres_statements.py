@@ -113,7 +113,7 @@ class PostgresStatements(PostgresConnection):
                 return
             stream = _Stream(self.connection, bound, columns, binary=binary and not unscaled)
             try:
-                yield ResultSet(columns, stream)
+                yield ResultSet(columns, stream, lambda: stream.failed is not None)
             finally:
                 stream.close()
             if stream.failed is not None:
