@@ -38,6 +38,7 @@ from resources.endpoints.mssql_emulator.engine import (
     Parameter,
     SqlError,
 )
+from resources.endpoints.mssql_emulator.postgres_assigning import assigning
 from resources.endpoints.mssql_emulator.postgres_connection import Database, plain
 from resources.endpoints.mssql_emulator.postgres_evaluation import PostgresEvaluation, read
 from resources.endpoints.mssql_emulator.postgres_frame import Frame
@@ -227,8 +228,6 @@ class PostgresSession(PostgresEvaluation):
         self.defined()
         yield from self.run(said, self.bindings(frame), statement.line)
 
-    # ------------------------------------------------------------------ expressions
-
     # ------------------------------------------------------------------ flow of control
 
     def _while(self, statement: program.While, frame: Frame) -> Iterator[Outcome]:
@@ -289,7 +288,7 @@ class PostgresSession(PostgresEvaluation):
         program.Writing: _said,
         program.Selected: _said,
         program.Definition: _definition,
-        program.Assigning: PostgresEvaluation.assigning,
+        program.Assigning: assigning,
         program.Declare: _declare,
         program.Assign: PostgresEvaluation.assign,
         program.If: _if,
