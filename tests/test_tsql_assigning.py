@@ -170,3 +170,40 @@ def test_an_assignment_sees_the_value_as_the_variable_before_it_holds_it(tsql: C
 )
 def test_a_variable_that_depends_on_another_from_row_to_row_is_refused(tsql: Client, query: str, named: str) -> None:
     assert f"'{named} in " in tsql.refuses(102, f"DECLARE @n INT = 3, @lo INT, @hi INT; SELECT {query}")
+
+
+@pytest.mark.parametrize(
+    ("assigned", "found"),
+    [
+        (f"@s += N',' + n {NAMES} ORDER BY n", (3, ">,a,b,c")),
+        (f"@n += i {NUMBERS}", (9, ">")),
+        (f"@n -= i + 1 {NUMBERS}", (-6, ">")),
+        ("@n += 5", (8, ">")),
+        ("@n *= 2 + 1, @s += CAST(@n AS NVARCHAR(9))", (9, ">9")),
+        ("@n -= 1, @n /= 2", (1, ">")),
+        ("@n %= 2", (1, ">")),
+        ("@n &= 2", (2, ">")),
+        ("@n |= 4", (7, ">")),
+        ("@n ^= 1", (2, ">")),
+        (f"TOP (1) @n = 1, @s += REPLACE(n, N',', N'=') {NAMES} ORDER BY n", (1, ">a")),
+    ],
+)
+def test_a_select_assigns_by_the_operators_that_set_knows(tsql: Client, assigned: str, found: tuple[int, str]) -> None:
+    for start in ("SELECT", "WITH a AS (SELECT 1 AS x), b AS (SELECT 2 AS y) SELECT"):
+        query = f"DECLARE @n INT = 3, @s NVARCHAR(MAX) = N'>'; {start} {assigned}; SELECT @n, @s"
+        assert tsql.rows(query) == [found]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT 1 + @n += 2",
+        "SELECT 1 WHERE @n += 2",
+        "SELECT 1 UNION SELECT @n += 2",
+        "SELECT @n += 2 UNION SELECT 1",
+        "SELECT * FROM (SELECT @n += 1) AS q",
+        "SELECT n += 1 FROM (SELECT 1 AS n) AS q",
+    ],
+)
+def test_an_assigning_operator_is_refused_elsewhere(tsql: Client, query: str) -> None:
+    tsql.refuses(102, f"DECLARE @n INT = 3; {query}")
