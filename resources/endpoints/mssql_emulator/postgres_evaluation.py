@@ -18,7 +18,6 @@ from resources.endpoints.mssql_emulator.postgres_statements import PostgresState
 from resources.endpoints.mssql_emulator.tsql import dml, program, types, views
 from resources.endpoints.mssql_emulator.tsql.batch import read_batch
 from resources.endpoints.mssql_emulator.tsql.calls import declarations
-from resources.endpoints.mssql_emulator.tsql.concatenation import running_concatenation
 from resources.endpoints.mssql_emulator.tsql.convert import cast
 from resources.endpoints.mssql_emulator.tsql.dml_sql import Manipulation
 from resources.endpoints.mssql_emulator.tsql.operators import converts
@@ -163,32 +162,6 @@ class PostgresEvaluation(PostgresStatements):
             says = self.says(frame)
             query = f"SELECT CASE WHEN {says.condition(node, Scope())} THEN '1' END"
             return self.value(query, self.bindings(frame, says.described)) == "1"
-
-    def assigning(self, statement: program.Assigning, frame: Frame) -> None:
-        """SELECT @a = ...: the last row's values; without a row the variables keep theirs."""
-        for name in statement.names:
-            if name not in frame.variables:
-                raise SqlError(137, f'Must declare the scalar variable "{name}".', severity=15, line=statement.line)
-        tree = statement.tree.copy()
-        joined = running_concatenation(tree, statement.names)
-        if joined is not None:
-            tree = joined
-        with self.guarded(writes=False, line=statement.line, verb="SELECT"):
-            says = self.says(frame)
-            sql, columns = says.query(tree, None)
-            if columns is None:
-                raise refused("SELECT @variable = *", statement.line)
-            names = [f"c{place}" for place in range(len(columns))]
-            values = []
-            for name, column, variable in zip(names, columns, statement.names, strict=True):
-                piece = converted(Piece(name, column.type, null=column.null), frame.variables[variable][0])
-                values.append(f"CAST({piece.sql} AS text)")
-            whole = f"SELECT {', '.join(values)} FROM ({sql}) AS q ({', '.join(names)})"
-            rows = self.connection.execute(whole.encode(), self.bindings(frame, says.described)).fetchall()
-        self.rowcount = len(rows)
-        if rows:
-            for name, value in zip(statement.names, rows[-1], strict=True):
-                frame.put(name, value)
 
 
 def converted(piece: Piece, to: SqlType) -> Piece:

@@ -39,6 +39,7 @@ from resources.endpoints.mssql_emulator.engine import (
     Parameter,
     SqlError,
 )
+from resources.endpoints.mssql_emulator.postgres_assigning import assigning
 from resources.endpoints.mssql_emulator.postgres_connection import Database, Settings, plain
 from resources.endpoints.mssql_emulator.postgres_evaluation import PostgresEvaluation, read
 from resources.endpoints.mssql_emulator.postgres_frame import Frame
@@ -297,7 +298,7 @@ class PostgresSession(PostgresEvaluation):
         program.Writing: _said,
         program.Selected: _said,
         program.Definition: _definition,
-        program.Assigning: PostgresEvaluation.assigning,
+        program.Assigning: assigning,
         program.Declare: _declare,
         program.Assign: PostgresEvaluation.assign,
         program.If: _if,

@@ -243,6 +243,19 @@ def _bound(bound: Any, side: Any) -> str:
     raise refused(f"window frame {bound}")
 
 
+def gathers_rows(node: Any) -> bool:
+    """Tell whether an expression gathers rows into one: it holds an aggregate without OVER, outside subqueries."""
+    return any(
+        isinstance(inner, exp.GroupConcat)
+        or (isinstance(inner, exp.Anonymous) and bare_call(inner) in _AGGREGATES and not _is_windowed(inner))
+        for inner in node.walk(prune=lambda found: isinstance(found, exp.Query))
+    )
+
+
+def _is_windowed(call: exp.Anonymous) -> bool:
+    return isinstance(call.parent, exp.Window) and call.arg_key == "this"
+
+
 def string_agg(says: Expressions, node: exp.GroupConcat, scope: Scope) -> Piece:
     """Return STRING_AGG, WITHIN GROUP (ORDER BY ...) included."""
     parts(node, "this", "separator")

@@ -10,25 +10,19 @@ runs, so that a syntax error leaves nothing done.
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sqlglot import exp
-
 from resources.endpoints.mssql_emulator.engine import SqlError
 from resources.endpoints.mssql_emulator.tsql import ddl, dml
 from resources.endpoints.mssql_emulator.tsql.calls import declare, execute, procedure, rest, set_, use
 from resources.endpoints.mssql_emulator.tsql.ddl_alter import read_alter
 from resources.endpoints.mssql_emulator.tsql.ddl_nodes import CreateSchema, CreateView
-from resources.endpoints.mssql_emulator.tsql.nodes import temporary
 from resources.endpoints.mssql_emulator.tsql.program import (
-    Assigning,
     Block,
     Declare,
     Definition,
     If,
     Jump,
     Print,
-    Query,
     RaiseError,
-    Selected,
     Statement,
     Throw,
     Transaction,
@@ -36,6 +30,7 @@ from resources.endpoints.mssql_emulator.tsql.program import (
     While,
     Writing,
 )
+from resources.endpoints.mssql_emulator.tsql.selecting import read_select
 from resources.endpoints.mssql_emulator.tsql.syntax import parse_condition, parse_expression, parse_query
 from resources.endpoints.mssql_emulator.tsql.tokens import STARTS, Cursor, refused, tokenize, word
 
@@ -194,41 +189,7 @@ def _query_or_writing(cursor: Cursor, line: int) -> Statement:
         case "MERGE":
             return Writing(line, dml.read_merge(cursor, with_))
         case _:
-            return _query(parse_query(cursor), line)
-
-
-def _query(tree: exp.Query, line: int) -> Statement:
-    names = [_assigned(node) for node in tree.expressions] if isinstance(tree, exp.Select) else []
-    into = tree.args.get("into")
-    if any(names):
-        if not all(names):
-            raise SqlError(
-                141,
-                "A SELECT statement that assigns a value to a variable must not be combined with "
-                "data-retrieval operations.",
-                severity=15,
-                line=line,
-            )
-        stripped = tree.copy()
-        stripped.set(
-            "expressions",
-            [node.this if isinstance(node, exp.Alias) else node.expression for node in stripped.expressions],
-        )
-        return Assigning(line, stripped, tuple(name.lower() for name in names))
-    if into is not None:
-        table = into.this
-        stripped = tree.copy()
-        stripped.set("into", None)
-        return Selected(line, stripped, (table.text("catalog"), table.text("db"), temporary(table.this)))
-    return Query(line, tree)
-
-
-def _assigned(node: Any) -> str:
-    if isinstance(node, exp.Alias) and node.alias.startswith("@") and not node.args["alias"].args.get("quoted"):
-        return str(node.alias)
-    if isinstance(node, exp.EQ) and isinstance(node.this, exp.Column) and node.this.name.startswith("@"):
-        return str(node.this.name)
-    return ""
+            return read_select(cursor, line)
 
 
 # ---------------------------------------------------------------------- flow of control
