@@ -35,6 +35,11 @@ def converts(source: SqlType, to: SqlType) -> bool:
     return source.kind in types.STRINGS and to.kind not in types.STRINGS
 
 
+def _has_decimals_of_its_own(number: SqlType, wanted: SqlType) -> bool:
+    """Tell whether a number shows other decimals than one of the exact type that is wanted."""
+    return wanted.kind in (Kind.DECIMAL, Kind.MONEY) and (number.kind, number.scale) != (wanted.kind, wanted.scale)
+
+
 class Operators:
     """Says operators; what a statement uses is collected here."""
 
@@ -130,9 +135,9 @@ class Operators:
         one, wanted = piece.type.kind, type_.kind
         if one in types.STRINGS and wanted in types.STRINGS:
             return Piece(f"CAST({piece.sql} AS bpchar)", piece.type) if piece.literal else piece
-        if one == wanted or (one in types.NUMBERS and wanted in types.NUMBERS):
-            return piece
-        return cast(piece, type_)
+        if one in types.NUMBERS and wanted in types.NUMBERS:
+            return cast(piece, type_) if _has_decimals_of_its_own(piece.type, type_) else piece
+        return piece if one == wanted else cast(piece, type_)
 
     def stored(self, piece: Piece, type_: SqlType | None) -> Piece:
         """Return the value as a column or variable of that type takes it, where PostgreSQL would do otherwise.
