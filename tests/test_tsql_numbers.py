@@ -38,3 +38,26 @@ def test_merge_writes_the_decimals_that_the_rows_of_its_source_share(tsql: Clien
         "WHEN NOT MATCHED THEN INSERT (k, v) VALUES (s.k, s.v);"
     )
     assert tsql.rows("SELECT v FROM #m ORDER BY k") == [("1.5",), ("2.0",)]
+
+
+IN_ROWS = [
+    ("1.50), (2", ["1.50", "2.00"]),
+    ("'1'), (2.5), (NULL", ["1.0", "2.5", None]),
+    ("1), (DEFAULT", ["1", "none"]),
+    ("CAST('2026-01-02' AS DATE)), ('20260103'", ["2026-01-02", "2026-01-03"]),
+]
+
+
+@pytest.mark.parametrize(("rows", "kept"), IN_ROWS)
+def test_the_rows_of_an_insert_share_the_type_that_union_all_gives_them(
+    tsql: Client, rows: str, kept: list[str | None]
+) -> None:
+    tsql.run(f"CREATE TABLE #v (k INT IDENTITY(1, 1), s VARCHAR(10) DEFAULT 'none'); INSERT #v (s) VALUES ({rows})")
+    assert tsql.rows("SELECT s FROM #v ORDER BY k") == [(text,) for text in kept]
+
+
+def test_a_row_of_an_insert_that_has_no_value_of_the_rows_type_is_refused(tsql: Client) -> None:
+    tsql.run("CREATE TABLE #n (k INT, note VARCHAR(9))")
+    tsql.refuses(245, "INSERT #n (k, note) VALUES (1, 'a'), (2, 5)")
+    tsql.run("INSERT #n (k, note) VALUES (1, 'a'); INSERT #n (k, note) VALUES (2, 5)")
+    assert tsql.rows("SELECT note FROM #n ORDER BY k") == [("a",), ("5",)]
