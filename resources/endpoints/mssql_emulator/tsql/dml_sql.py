@@ -1,7 +1,7 @@
 """Statements that write, said in PostgreSQL's SQL.
 
 Here live INSERT, UPDATE and DELETE; MERGE lives in `merge_sql`, what they share in `writing_sql`, their grammar in
-`dml`. It may import them, `scope`, `statements`, `storing`, `types` and `tokens`.
+`dml`. It may import them, `scope`, `statements`, `storing`, `types`, `type_rules` and `tokens`.
 
 UPDATE and DELETE with joins or TOP choose their rows by a subquery first, so that each is touched once, and by any
 kind of join.

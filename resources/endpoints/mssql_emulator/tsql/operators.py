@@ -32,6 +32,8 @@ def converts(source: SqlType, to: SqlType) -> bool:
         )
     if source.kind is Kind.MONEY:
         return to.kind in types.INTEGERS
+    if source.kind in types.FLOATS:
+        return to.kind in (Kind.DECIMAL, Kind.MONEY)
     return source.kind in types.STRINGS and to.kind not in types.STRINGS
 
 
@@ -80,6 +82,18 @@ class Operators:
             joined = held(joined, SqlType(type_.kind, total), type_)
         return Piece(f"CAST({joined} AS bpchar)", type_)
 
+    def concatenated_bytes(self, one: Piece, other: Piece) -> Piece:
+        """Return two strings of bytes as one."""
+        type_ = type_rules.combine([one.type, other.type])
+        lengths = [piece.type.length for piece in (one, other) if piece.type]
+        joined = f"({one.sql} || {other.sql})"
+        if type_ is None or None in lengths:
+            return Piece(joined, type_)
+        total = sum(length or 0 for length in lengths)
+        if total > 8000:
+            joined = f"substring({joined} FROM 1 FOR 8000)"
+        return Piece(joined, replace(type_, length=min(total, 8000)))
+
     def arithmetic(self, operator: str, one: Piece, other: Piece) -> Piece:
         """Return a sum, difference, product, quotient or remainder. Raises SqlError 402."""
         one, other = self.like_each_other(one, other)
@@ -102,6 +116,8 @@ class Operators:
         elif type_ is not None and type_.kind is Kind.TINYINT:
             sql = f"tsql.tiny({sql})"
         elif type_ is not None and type_.kind is Kind.MONEY:
+            if operator == "/":  # cut, too: whole ten-thousandths
+                sql = f"div(10000.0 * {one.sql}, {other.sql}) / 10000"
             sql = f"CAST({sql} AS {types.base(type_)})"
         return Piece(sql, type_)
 

@@ -162,7 +162,12 @@ class Values(Operators, ABC):
 
     def _negative(self, node: exp.Neg, scope: Scope) -> Piece:
         inner = self.value(node.this, scope)
-        return Piece(f"(- {inner.sql})", inner.type, digits=inner.digits)
+        type_ = inner.type
+        if type_ is not None and type_.kind not in types.NUMBERS - {Kind.BIT}:
+            raise SqlError(8117, f"Operand data type {type_.kind} is invalid for minus operator.")
+        if type_ is not None and type_.kind is Kind.TINYINT:  # which has no sign
+            type_ = types.SMALLINT
+        return Piece(f"(- {inner.sql})", type_, digits=inner.digits)
 
     def _add(self, node: exp.Add, scope: Scope) -> Piece:
         one, other = self.value(node.this, scope), self.value(node.expression, scope)
@@ -171,7 +176,7 @@ class Values(Operators, ABC):
         if texts and (len(texts) == 2 or one.null or other.null or len(kinds) < 2):
             return self.concatenated(one, other)
         if len(kinds) == 2 and all(kind in types.BINARIES for kind in kinds):
-            return Piece(f"({one.sql} || {other.sql})", type_rules.combine([one.type, other.type]))
+            return self.concatenated_bytes(one, other)
         return self.arithmetic("+", one, other)
 
     def _binary(self, node: exp.Binary, scope: Scope) -> Piece:
