@@ -69,6 +69,22 @@ class Operators:
         if piece.guess and self.guesses is not None and self.guesses.get(piece.guess) is None:
             self.guesses[piece.guess] = type_
 
+    def operated(self, operator: str, one: Piece, other: Piece) -> Piece:
+        """Return what an operator between two values gives. Raises SqlError 402."""
+        if operator in "&|^":
+            return Piece(
+                f"({one.sql} {operator.replace('^', '#')} {other.sql})", type_rules.combine([one.type, other.type])
+            )
+        kinds = [piece.type.kind for piece in (one, other) if piece.type]
+        if operator != "+" or not kinds:
+            return self.arithmetic(operator, one, other)
+        texts = [kind for kind in kinds if kind in types.STRINGS]
+        if texts and (len(texts) == 2 or one.null or other.null or len(kinds) < 2):
+            return self.concatenated(one, other)
+        if len(kinds) == 2 and all(kind in types.BINARIES for kind in kinds):
+            return self.concatenated_bytes(one, other)
+        return self.arithmetic(operator, one, other)
+
     def concatenated(self, one: Piece, other: Piece) -> Piece:
         """Return two strings as one."""
         known = [piece.type for piece in (one, other) if piece.type]
