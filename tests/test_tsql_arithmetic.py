@@ -1,5 +1,6 @@
 """Sums and products group as T-SQL groups them: `~`, then `* / %`, then a sign and `+ - & ^ |`, from the left."""
 
+import hashlib
 from collections.abc import Iterator
 
 import pytest
@@ -33,6 +34,18 @@ def test_remainders_group_alike_in_set_and_update(tsql: Client, schema: str) -> 
     assert tsql.value("DECLARE @i INT = 7; SET @i = @i % 4 * 10; SELECT @i") == 30
     tsql.run(f"CREATE TABLE {schema}.x (n INT); INSERT INTO {schema}.x VALUES (7); UPDATE {schema}.x SET n = n + n % 3")
     assert tsql.value(f"SELECT n FROM {schema}.x WHERE n - n % 3 = 6") == 8
+
+
+@pytest.mark.parametrize(("operator", "value"), [("+", 900), ("-", -898), ("*", 1), ("&", 1)])
+def test_a_chain_of_operators_may_be_long(tsql: Client, operator: str, value: int) -> None:
+    assert tsql.value(f"SELECT {operator.join(['1'] * 900)}") == value
+
+
+def test_a_hash_may_be_of_a_wide_row(tsql: Client) -> None:
+    row = "+'|'+".join(["ISNULL(CAST(n AS VARCHAR(10)), '')"] * 300)
+    shown = "|".join(["7"] * 300).encode()
+    found = tsql.value(f"SELECT HASHBYTES('SHA2_256', {row}) FROM (VALUES (7)) AS t (n)")
+    assert found == hashlib.sha256(shown).digest()
 
 
 class Reader:

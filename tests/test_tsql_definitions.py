@@ -1,5 +1,7 @@
 """What definitions of T-SQL do to tables, indexes, schemas and views; what reads a view is in `test_tsql_views`."""
 
+from decimal import Decimal
+
 from tsql_local import Client, everything
 
 
@@ -13,6 +15,26 @@ def test_alter_table_adds_changes_and_drops(tsql: Client, t: str) -> None:
     tsql.run(f"ALTER TABLE {t} DROP CONSTRAINT df_y; ALTER TABLE {t} DROP COLUMN y, n")
     tsql.refuses(207, f"SELECT y FROM {t}")
     tsql.run(f"ALTER TABLE {t} DROP COLUMN IF EXISTS y")
+
+
+def test_a_default_is_converted_as_an_inserted_value_is(tsql: Client, schema: str) -> None:
+    t = f"{schema}.b"
+    tsql.run(f"CREATE TABLE {t} (k INT DEFAULT '5', b BIT DEFAULT 'true', m MONEY DEFAULT '$5', d DECIMAL(9, 2))")
+    tsql.run(
+        f"ALTER TABLE {t} ADD CONSTRAINT zero DEFAULT '0.5' FOR d; ALTER TABLE {t} ADD c BIT NOT NULL DEFAULT 'FALSE'"
+    )
+    tsql.run(f"INSERT {t} DEFAULT VALUES")
+    assert tsql.rows(f"SELECT * FROM {t}") == [(5, True, 5, Decimal("0.5"), False)]
+
+
+def test_a_moment_of_iso_form_is_a_constant_as_a_default(tsql: Client, schema: str) -> None:
+    moment = "'2026-01-02T03:04:05.123'"
+    tsql.run(f"CREATE TABLE {schema}.d (d DATE DEFAULT '2026-01-02', m DATETIME2(3) DEFAULT {moment})")
+    kept = f"SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef WHERE adrelid = '{schema}.d'::regclass ORDER BY adnum"
+    assert [said for (said,) in tsql.session.connection.execute(kept.encode()).fetchall()] == [
+        "'2026-01-02'::date",
+        "'2026-01-02 03:04:05.123'::timestamp(3) without time zone",
+    ]
 
 
 def test_alter_column_checks_the_rows(tsql: Client, t: str) -> None:

@@ -129,6 +129,17 @@ def test_deep_nesting_is_an_error(tsql: Client) -> None:
     tsql.refuses(191, f"SELECT {'(' * 2000}1{')' * 2000}")
 
 
+@pytest.mark.parametrize(
+    "said",
+    [f"SELECT {'+'.join(['1'] * 9000)}", f"SELECT {' UNION ALL SELECT '.join(['1'] * 2000)}"],
+    ids=["+", "UNION"],
+)
+def test_a_statement_that_is_nested_too_deeply_leaves_the_session_and_its_transaction(tsql: Client, said: str) -> None:
+    tsql.run("CREATE TABLE #t (n INT); BEGIN TRANSACTION; INSERT #t VALUES (1)")
+    tsql.refuses(191, said)
+    assert tsql.rows("SELECT n, @@TRANCOUNT FROM #t") == [(1, 1)]
+
+
 @pytest.mark.parametrize("said", ["SELECT 'a", "SELECT [a", "SELECT /* a"])
 def test_an_open_quotation_is_an_error(tsql: Client, said: str) -> None:
     tsql.refuses(105, said)

@@ -30,7 +30,7 @@ def sql_error(error: psycopg.Error, at: Circumstances, line: int = 1) -> SqlErro
     state = error.sqlstate or ""
     handler = _BY_STATE.get(state) or _BY_CLASS.get(state[:2])
     number, message = handler(error, at) if handler else (8624, _internal(error))
-    severity = {1205: 13, 596: 21, 102: 15, 2627: 14, 2601: 14}.get(number, 16)
+    severity = {1205: 13, 596: 21, 102: 15, 191: 15, 2627: 14, 2601: 14}.get(number, 16)
     return SqlError(number, message, severity=severity, line=line)
 
 
@@ -310,6 +310,7 @@ _BY_STATE: dict[str, Callable[[psycopg.Error, Circumstances], Said]] = {
     "42883": _with_cause(402, "The data types are incompatible in an operator or function."),
     "42725": _with_cause(402, "The data types are incompatible in an operator or function."),
     "42846": _with_cause(529, "Explicit conversion is not allowed."),
+    "54001": _fixed(191, "Some part of your SQL statement is nested too deeply."),
     "42601": _with_cause(102, "Incorrect syntax."),
     "428C9": _generated,
     "3F000": _schema,

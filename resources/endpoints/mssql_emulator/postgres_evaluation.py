@@ -5,8 +5,8 @@ Here live variables and what is looked up; the order of statements lives in `pos
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -24,13 +24,16 @@ from resources.endpoints.mssql_emulator.tsql.operators import converts
 from resources.endpoints.mssql_emulator.tsql.scope import Piece, Scope, Table
 from resources.endpoints.mssql_emulator.tsql.select_into import select_into
 from resources.endpoints.mssql_emulator.tsql.statements import Said
-from resources.endpoints.mssql_emulator.tsql.tokens import refused, tokenize, word
+from resources.endpoints.mssql_emulator.tsql.tokens import nested_too_deeply, refused, tokenize, word
 
 
 @lru_cache(maxsize=256)
 def read(text: str) -> program.Block:
-    """Return what a batch does; a text that was read lately is not read again. Raises SqlError 102."""
-    return read_batch(text)
+    """Return what a batch does; a text that was read lately is not read again. Raises SqlError 102, 191."""
+    try:
+        return read_batch(text)
+    except RecursionError:
+        raise nested_too_deeply() from None
 
 
 class PostgresEvaluation(PostgresStatements):
@@ -110,6 +113,15 @@ class PostgresEvaluation(PostgresStatements):
         self.defined()
         for _ in self.run(said, {}):
             pass
+
+    @contextmanager
+    def guarded(self, *, block: bool = False, writes: bool = True, verb: str = "", line: int = 1) -> Iterator[None]:
+        """Run statements as one statement of T-SQL; its parts may be nested too deeply. Raises SqlError."""
+        with super().guarded(block=block, writes=writes, verb=verb, line=line):
+            try:
+                yield
+            except RecursionError:
+                raise nested_too_deeply(line) from None
 
     def compiling(self, line: int) -> AbstractContextManager[None]:
         """What a statement's meaning is looked up in: an error there counts as the statement's."""

@@ -16,7 +16,31 @@ from resources.endpoints.mssql_emulator.tsql.tokens import refused
 
 _ENDING = {3617, 596}
 _OF_COMPILING = {
-    *(102, 108, 120, 121, 137, 141, 145, 147, 156, 164, 174, 195, 205, 207, 208, 209, 213, 264, 4104, 4108, 4121, 8120),
+    *(
+        102,
+        108,
+        120,
+        121,
+        137,
+        141,
+        145,
+        147,
+        156,
+        164,
+        174,
+        191,
+        195,
+        205,
+        207,
+        208,
+        209,
+        213,
+        264,
+        4104,
+        4108,
+        4121,
+        8120,
+    ),
     *(206, 257, 402, 529, 8624),  # of types, and of the engine behind this endpoint
 }
 """Errors of SQL Server's compiler, and all that this endpoint refuses."""

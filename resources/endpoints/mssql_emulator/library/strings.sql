@@ -126,7 +126,7 @@ BEGIN
             closing := strpos(substr(pattern, place + 2), ']') + place + 1;
             inside := substr(pattern, place + 1, closing - place - 1);
             made := made || '[' || CASE WHEN left(inside, 1) = '^' THEN '^' ELSE '' END
-                || regexp_replace(ltrim(inside, '^'), '([\\\[\]^])', '\\\1', 'g') || ']';
+                || regexp_replace(regexp_replace(inside, '^\^', ''), '([\\\[\]^])', '\\\1', 'g') || ']';
             place := closing;
         ELSE
             made := made || regexp_replace(character, '([^[:alnum:]])', '\\\1');

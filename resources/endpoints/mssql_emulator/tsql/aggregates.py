@@ -93,7 +93,7 @@ def _sum(call: Call, over: str) -> Piece:
         said = said if call.name == "SUM" else f"trunc({said}, {scale})"
     else:
         result = type_ if type_.kind in (Kind.MONEY, Kind.BIGINT) else types.INT
-        said = said if call.name == "SUM" or type_.kind is Kind.MONEY else f"trunc({said})"
+        said = said if call.name == "SUM" else f"trunc({said}, {4 if type_.kind is Kind.MONEY else 0})"
     return Piece(f"CAST({said} AS {types.base(result)})", result)
 
 

@@ -51,12 +51,12 @@ def try_cast(piece: Piece, to: SqlType, style: int | None = None) -> Piece:
     if source is not None and source.kind in types.STRINGS:
         return _read_if_valid(piece, to, style)
     kinds = (source.kind, to.kind) if source is not None else (None, to.kind)
-    if kinds[0] in types.NUMBERS and to.kind in _RANGES:
+    if source is not None and source.kind in types.NUMBERS and to.kind in _RANGES:
         low, high = _RANGES[to.kind]
-        inside = f"trunc(CAST({piece.sql} AS numeric)) BETWEEN {low} AND {high}"
+        inside = f"trunc(CAST({exact(piece.sql, source)} AS numeric)) BETWEEN {low} AND {high}"
         return Piece(f"CASE WHEN {inside} THEN {done.sql} END", to, piece.name)
-    if kinds[0] in types.NUMBERS and to.kind is Kind.DECIMAL:
-        inside = f"abs(round(CAST({piece.sql} AS numeric), {to.scale})) < 1e{to.precision - to.scale}"
+    if source is not None and source.kind in types.NUMBERS and to.kind is Kind.DECIMAL:
+        inside = f"abs(round(CAST({exact(piece.sql, source)} AS numeric), {to.scale})) < 1e{to.precision - to.scale}"
         return Piece(f"CASE WHEN {inside} THEN {done.sql} END", to, piece.name)
     if (kinds[0] in types.INTEGERS and to.kind in types.FLOATS) or (kinds[0] in types.NUMBERS and to.kind is Kind.BIT):
         return done
@@ -113,12 +113,19 @@ def _between(sql: str, source: SqlType, to: SqlType, style: int | None) -> str:
     if source.kind in types.NUMBERS and to.kind in types.NUMBERS:
         if source.kind is Kind.MONEY and to.kind in types.INTEGERS - {Kind.BIT}:  # rounded, where others are cut
             sql = f"round({sql})"
+        if to.kind in (Kind.DECIMAL, Kind.MONEY):
+            sql = exact(sql, source)
         return _to_number(sql, to)
     if source.kind in types.INTEGERS and to.kind in types.LEGACY_TIMES:
         return to_time(f"(timestamp '1900-01-01' + {sql} * interval '1 day')", types.DATETIME2, to)
     if source.kind in types.TIMES and to.kind in types.TIMES and (source.kind, to.kind) != (Kind.TIME, Kind.DATE):
         return to_time(sql, source, to)
     raise _unknown(source, to, style)
+
+
+def exact(sql: str, source: SqlType) -> str:
+    """Return a number that keeps its digits where it becomes a decimal: PostgreSQL keeps 6 of a real, 15 of a float."""
+    return f"CAST(CAST(CAST({sql} AS double precision) AS text) AS numeric)" if source.kind in types.FLOATS else sql
 
 
 def _unknown(source: SqlType, to: SqlType, style: int | None) -> Exception:

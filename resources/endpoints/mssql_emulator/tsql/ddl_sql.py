@@ -125,7 +125,7 @@ class Definitions:
         return piece.type, said
 
     def _default(self, constraint: ddl_nodes.Constraint, type_: SqlType | None) -> str:
-        return stored(self.says.value(constraint.expression, Scope()), type_)
+        return stored(self.says.stored(self.says.value(constraint.expression, Scope()), type_), type_)
 
     def _default_comment(self, table: Table, constraint: ddl_nodes.Constraint) -> list[str]:
         column = constraint.columns[0][0]

@@ -1,7 +1,7 @@
 """Statements that write, said in PostgreSQL's SQL.
 
 Here live INSERT, UPDATE and DELETE; MERGE lives in `merge_sql`, what they share in `writing_sql`, their grammar in
-`dml`. It may import them, `scope`, `statements`, `storing`, `types` and `tokens`.
+`dml`. It may import them, `scope`, `statements`, `storing`, `types`, `type_rules` and `tokens`.
 
 UPDATE and DELETE with joins or TOP choose their rows by a subquery first, so that each is touched once, and by any
 kind of join.
@@ -13,8 +13,8 @@ from typing import Any
 
 from sqlglot import exp
 
-from resources.endpoints.mssql_emulator.engine import SqlError
-from resources.endpoints.mssql_emulator.tsql import types
+from resources.endpoints.mssql_emulator.engine import Kind, SqlError, SqlType
+from resources.endpoints.mssql_emulator.tsql import type_rules, types
 from resources.endpoints.mssql_emulator.tsql.dml import CHANGED, OPERATORS, Change, Insert, Output
 from resources.endpoints.mssql_emulator.tsql.merge_sql import Merging
 from resources.endpoints.mssql_emulator.tsql.nodes import own_column, temporary
@@ -26,6 +26,8 @@ from resources.endpoints.mssql_emulator.tsql.writing_sql import MISMATCH, writte
 
 _ROW = "__row"
 _DEFAULT = "DEFAULT"
+_PLAIN = types.EXACT - {Kind.MONEY}
+"""Numbers that any column of numbers takes alike, also as decimals."""
 
 
 class Manipulation(Merging):
@@ -76,11 +78,30 @@ class Manipulation(Merging):
             return self._queried(query, pieces, names, columns, listed=bool(node.columns))
         if len(node.rows[0]) != len(names):
             raise SqlError(213, MISMATCH)
+        cells = [[None if value is None else self.value(value, scope) for value in row] for row in node.rows]
+        if len(cells) > 1:
+            alike = (
+                self._alike(column, columns[name]) for name, column in zip(names, zip(*cells, strict=True), strict=True)
+            )
+            cells = [list(row) for row in zip(*alike, strict=True)]
         rows = [
-            ", ".join(self._given(value, columns[name], scope) for name, value in zip(names, row, strict=True))
-            for row in node.rows
+            ", ".join(self._given(cell, columns[name]) for name, cell in zip(names, row, strict=True)) for row in cells
         ]
         return f"VALUES {', '.join(f'({row})' for row in rows)}"
+
+    def _alike(self, cells: Sequence[Piece | None], type_: SqlType | None) -> Sequence[Piece | None]:
+        """The values that several rows give a column, made alike as those of UNION ALL; a DEFAULT takes no part.
+
+        They stay as they are where the column keeps the same of them.
+        """
+        given = [cell.type for cell in cells if cell is not None and not cell.null]
+        kinds = {found.kind for found in given if found is not None}
+        if kinds <= types.STRINGS or (kinds <= _PLAIN and type_ is not None and type_.kind in types.NUMBERS):
+            return cells
+        wanted = type_rules.combine(given)
+        if wanted is None:
+            return cells
+        return [cell if cell is None or cell.null else self.suited(cell, wanted) for cell in cells]
 
     def _queried(
         self, query: str, pieces: list[Piece] | None, names: Sequence[str], columns: Mapping[str, Any], *, listed: bool
@@ -107,8 +128,8 @@ class Manipulation(Merging):
 
         return stored_rows(self.retyped(query, pieces, take), taken, wanted)
 
-    def _given(self, value: Any, type_: Any, scope: Scope) -> str:
-        return "DEFAULT" if value is None else stored(self.stored(self.value(value, scope), type_), type_)
+    def _given(self, cell: Piece | None, type_: SqlType | None) -> str:
+        return _DEFAULT if cell is None else stored(self.stored(cell, type_), type_)
 
     def change(self, node: Change) -> Said:
         """Return an UPDATE or DELETE. Raises SqlError 102, 207, 208."""

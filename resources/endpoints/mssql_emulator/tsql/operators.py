@@ -32,7 +32,14 @@ def converts(source: SqlType, to: SqlType) -> bool:
         )
     if source.kind is Kind.MONEY:
         return to.kind in types.INTEGERS
+    if source.kind in types.FLOATS:
+        return to.kind in (Kind.DECIMAL, Kind.MONEY)
     return source.kind in types.STRINGS and to.kind not in types.STRINGS
+
+
+def _has_decimals_of_its_own(number: SqlType, wanted: SqlType) -> bool:
+    """Tell whether a number shows other decimals than one of the exact type that is wanted."""
+    return wanted.kind in (Kind.DECIMAL, Kind.MONEY) and (number.kind, number.scale) != (wanted.kind, wanted.scale)
 
 
 class Operators:
@@ -62,6 +69,22 @@ class Operators:
         if piece.guess and self.guesses is not None and self.guesses.get(piece.guess) is None:
             self.guesses[piece.guess] = type_
 
+    def operated(self, operator: str, one: Piece, other: Piece) -> Piece:
+        """Return what an operator between two values gives. Raises SqlError 402."""
+        if operator in "&|^":
+            return Piece(
+                f"({one.sql} {operator.replace('^', '#')} {other.sql})", type_rules.combine([one.type, other.type])
+            )
+        kinds = [piece.type.kind for piece in (one, other) if piece.type]
+        if operator != "+" or not kinds:
+            return self.arithmetic(operator, one, other)
+        texts = [kind for kind in kinds if kind in types.STRINGS]
+        if texts and (len(texts) == 2 or one.null or other.null or len(kinds) < 2):
+            return self.concatenated(one, other)
+        if len(kinds) == 2 and all(kind in types.BINARIES for kind in kinds):
+            return self.concatenated_bytes(one, other)
+        return self.arithmetic(operator, one, other)
+
     def concatenated(self, one: Piece, other: Piece) -> Piece:
         """Return two strings as one."""
         known = [piece.type for piece in (one, other) if piece.type]
@@ -74,6 +97,18 @@ class Operators:
         if total is not None:
             joined = held(joined, SqlType(type_.kind, total), type_)
         return Piece(f"CAST({joined} AS bpchar)", type_)
+
+    def concatenated_bytes(self, one: Piece, other: Piece) -> Piece:
+        """Return two strings of bytes as one."""
+        type_ = type_rules.combine([one.type, other.type])
+        lengths = [piece.type.length for piece in (one, other) if piece.type]
+        joined = f"({one.sql} || {other.sql})"
+        if type_ is None or None in lengths:
+            return Piece(joined, type_)
+        total = sum(length or 0 for length in lengths)
+        if total > 8000:
+            joined = f"substring({joined} FROM 1 FOR 8000)"
+        return Piece(joined, replace(type_, length=min(total, 8000)))
 
     def arithmetic(self, operator: str, one: Piece, other: Piece) -> Piece:
         """Return a sum, difference, product, quotient or remainder. Raises SqlError 402."""
@@ -97,6 +132,8 @@ class Operators:
         elif type_ is not None and type_.kind is Kind.TINYINT:
             sql = f"tsql.tiny({sql})"
         elif type_ is not None and type_.kind is Kind.MONEY:
+            if operator == "/":  # cut, too: whole ten-thousandths
+                sql = f"div(10000.0 * {one.sql}, {other.sql}) / 10000"
             sql = f"CAST({sql} AS {types.base(type_)})"
         return Piece(sql, type_)
 
@@ -130,9 +167,9 @@ class Operators:
         one, wanted = piece.type.kind, type_.kind
         if one in types.STRINGS and wanted in types.STRINGS:
             return Piece(f"CAST({piece.sql} AS bpchar)", piece.type) if piece.literal else piece
-        if one == wanted or (one in types.NUMBERS and wanted in types.NUMBERS):
-            return piece
-        return cast(piece, type_)
+        if one in types.NUMBERS and wanted in types.NUMBERS:
+            return cast(piece, type_) if _has_decimals_of_its_own(piece.type, type_) else piece
+        return piece if one == wanted else cast(piece, type_)
 
     def stored(self, piece: Piece, type_: SqlType | None) -> Piece:
         """Return the value as a column or variable of that type takes it, where PostgreSQL would do otherwise.

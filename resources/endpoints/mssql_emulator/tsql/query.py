@@ -116,12 +116,13 @@ class Queries(Relations):
         return said + self._tail(tailed, _behind(combined, scope), combined or (), own=False), combined
 
     def _conformed(self, query: str, columns: list[Piece], combined: list[Piece]) -> str:
-        """One side of a UNION, its strings turned into what the other side has in their place."""
+        """One side of a UNION, its strings and numbers turned into what both sides have in their place."""
 
         def convert(cell: Piece, place: int) -> Piece:
             wanted = combined[place].type
-            alike = cell.null or cell.type is None or wanted is None or cell.type.kind not in types.STRINGS
-            return cell if alike or wanted is None or wanted.kind in types.STRINGS else self.suited(cell, wanted)
+            if cell.null or cell.type is None or wanted is None or cell.type.kind not in types.STRINGS | types.NUMBERS:
+                return cell
+            return self.suited(cell, wanted)
 
         return self.retyped(query, columns, convert)
 

@@ -3,11 +3,13 @@
 Here live their entries in the table of `functions`. It may import `functions`, `scope`, `types` and `convert`.
 """
 
+from dataclasses import replace
+
 from sqlglot import exp
 
 from resources.endpoints.mssql_emulator.engine import Kind, SqlError, SqlType
 from resources.endpoints.mssql_emulator.tsql import type_rules, types
-from resources.endpoints.mssql_emulator.tsql.convert import cast, try_cast
+from resources.endpoints.mssql_emulator.tsql.convert import cast, exact, try_cast
 from resources.endpoints.mssql_emulator.tsql.functions import Call, function
 from resources.endpoints.mssql_emulator.tsql.scope import Piece
 
@@ -119,6 +121,10 @@ def _sign(call: Call) -> Piece:
     return Piece(f"CAST(sign({piece.sql}) AS {types.base(piece.type)})" if piece.type else "", piece.type)
 
 
+_WIDENED = {**dict.fromkeys((Kind.TINYINT, Kind.SMALLINT), types.INT), Kind.REAL: types.FLOAT}
+"""What ROUND and POWER return of types whose results would not always fit."""
+
+
 @function("ROUND", least=2, most=3)
 def _round(call: Call) -> Piece:
     piece = call.arg(0)
@@ -130,8 +136,9 @@ def _round(call: Call) -> Piece:
         if not isinstance(node, exp.Literal) or node.name not in ("0", "1"):
             raise call.wrong("with a function argument that is not 0 or 1")
         how = "trunc" if node.name == "1" else "round"
-    said = f"{how}(CAST({piece.sql} AS numeric), {call.number(1)})"
-    return Piece(f"CAST({said} AS {types.base(piece.type)})", piece.type)
+    said = f"{how}(CAST({exact(piece.sql, piece.type)} AS numeric), {call.number(1)})"
+    type_ = _WIDENED.get(piece.type.kind, piece.type)
+    return Piece(f"CAST({said} AS {types.base(type_)})", type_)
 
 
 @function("POWER", least=2)
@@ -140,11 +147,14 @@ def _power(call: Call) -> Piece:
     if piece.type is None:
         raise call.wrong("of an expression whose type is not known")
     said = f"power(CAST({piece.sql} AS numeric), CAST({call.arg(1).sql} AS numeric))"
-    if piece.type.kind in types.INTEGERS:
-        said = f"tsql.whole_power({said}, '{piece.type.kind}')"
-    if piece.type.kind in types.FLOATS:
+    type_ = _WIDENED.get(piece.type.kind, piece.type)
+    if type_.kind in types.INTEGERS:
+        said = f"tsql.whole_power({said}, '{type_.kind}')"
+    if type_.kind in types.FLOATS:
         said = f"power({piece.sql}, {call.arg(1).sql})"
-    return Piece(f"CAST({said} AS {types.base(piece.type)})", piece.type)
+    if type_.kind is Kind.DECIMAL:
+        type_ = replace(type_, precision=38)
+    return Piece(f"CAST({said} AS {types.base(type_)})", type_)
 
 
 @function("LOG", least=1, most=2)

@@ -30,9 +30,15 @@ simple(
 )
 simple("UNICODE", least=1, sql="ascii(CAST({0} AS text))", type_=types.INT)
 simple("NCHAR", least=1, sql="CAST(chr({0}) AS bpchar)", type_=SqlType(Kind.NVARCHAR, 2))
-simple("SPACE", least=1, sql="CAST(repeat(' ', {0}) AS bpchar)", type_=types.VARCHAR_MAX)
 simple("QUOTENAME", least=1, most=2, sql="tsql.quotename({0}, {1})", type_=SqlType(Kind.NVARCHAR, 258))
 simple("PARSENAME", least=2, sql="tsql.parsename({0}, {1})", type_=types.SYSNAME)
+
+
+@function("SPACE", least=1)
+def _space(call: Call) -> Piece:
+    many = call.number(0)
+    said = f"CASE WHEN {many} >= 0 THEN CAST(repeat(' ', least({many}, 8000)) AS bpchar) END"
+    return Piece(said, SqlType(Kind.VARCHAR, 8000))
 
 
 @function("LEN", least=1)

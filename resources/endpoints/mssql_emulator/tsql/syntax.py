@@ -16,7 +16,7 @@ from sqlglot.parsers.tsql import TSQLParser
 
 from resources.endpoints.mssql_emulator.engine import SqlError
 from resources.endpoints.mssql_emulator.tsql.precedence import grouped, in_question
-from resources.endpoints.mssql_emulator.tsql.tokens import Cursor, Token, TokenType, refused, word
+from resources.endpoints.mssql_emulator.tsql.tokens import Cursor, Token, TokenType, nested_too_deeply, refused, word
 
 CALL = "\u200b"
 """Stands before the name of a function, invisible in messages, so that sqlglot does not know the function."""
@@ -140,7 +140,7 @@ def _parse(tokens: list[Token], text: str, line: int) -> exp.Expression:
     for token in tokens:
         depth += (word(token) == "(") - (word(token) == ")")
         if depth > _DEPTH:
-            raise SqlError(191, "Some part of your SQL statement is nested too deeply.", severity=15, line=line)
+            raise nested_too_deeply(line)
     words = [word(token) for token in tokens]
     if words.count("WHEN") != words.count("THEN"):
         raise refused("WHEN without THEN", line)
@@ -153,7 +153,7 @@ def _parse(tokens: list[Token], text: str, line: int) -> exp.Expression:
     except (ValueError, TypeError, AttributeError, LookupError) as error:  # sqlglot stumbles over words out of place
         raise refused(tokens[0].text if tokens else "end of statement", line) from error
     except RecursionError:
-        raise SqlError(191, "Some part of your SQL statement is nested too deeply.", severity=15, line=line) from None
+        raise nested_too_deeply(line) from None
     if len(found) != 1 or found[0] is None or isinstance(found[0], exp.Command):
         raise refused(tokens[0].text if tokens else "end of statement", line)
     tree: exp.Expression = found[0]  # type: ignore[assignment]  # every node is one; sqlglot says so of most

@@ -48,6 +48,11 @@ def refused(construct: str, line: int = 1) -> SqlError:
     return SqlError(102, f"Incorrect syntax near '{construct}': this endpoint does not execute it.", line=line)
 
 
+def nested_too_deeply(line: int = 1) -> SqlError:
+    """The error of a statement whose parts stand in one another more often than can be followed."""
+    return SqlError(191, "Some part of your SQL statement is nested too deeply.", severity=15, line=line)
+
+
 def word(token: Token) -> str:
     """A keyword or bare name in upper case; empty for literals and quoted names."""
     return "" if token.token_type in _TEXTS else token.text.upper()

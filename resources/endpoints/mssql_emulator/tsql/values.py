@@ -48,6 +48,17 @@ GLOBALS: dict[str, SqlType] = {
 }
 """Functions that look like variables; the session gives their values. `@@identity` is a function of the library."""
 
+_OPERATORS = {
+    exp.Add: "+",
+    exp.Sub: "-",
+    exp.Mul: "*",
+    exp.Div: "/",
+    exp.Mod: "%",
+    exp.BitwiseAnd: "&",
+    exp.BitwiseOr: "|",
+    exp.BitwiseXor: "^",
+}
+
 
 class Values(Operators, ABC):
     """Says values; subclasses add conditions, queries and functions."""
@@ -162,26 +173,25 @@ class Values(Operators, ABC):
 
     def _negative(self, node: exp.Neg, scope: Scope) -> Piece:
         inner = self.value(node.this, scope)
-        return Piece(f"(- {inner.sql})", inner.type, digits=inner.digits)
+        type_ = inner.type
+        if type_ is not None and type_.kind not in types.NUMBERS - {Kind.BIT}:
+            raise SqlError(8117, f"Operand data type {type_.kind} is invalid for minus operator.")
+        if type_ is not None and type_.kind is Kind.TINYINT:  # which has no sign
+            type_ = types.SMALLINT
+        return Piece(f"(- {inner.sql})", type_, digits=inner.digits)
 
-    def _add(self, node: exp.Add, scope: Scope) -> Piece:
-        one, other = self.value(node.this, scope), self.value(node.expression, scope)
-        kinds = [piece.type.kind for piece in (one, other) if piece.type]
-        texts = [kind for kind in kinds if kind in types.STRINGS]
-        if texts and (len(texts) == 2 or one.null or other.null or len(kinds) < 2):
-            return self.concatenated(one, other)
-        if len(kinds) == 2 and all(kind in types.BINARIES for kind in kinds):
-            return Piece(f"({one.sql} || {other.sql})", type_rules.combine([one.type, other.type]))
-        return self.arithmetic("+", one, other)
-
-    def _binary(self, node: exp.Binary, scope: Scope) -> Piece:
-        parts(node, "this", "expression", "typed", "safe")
-        one, other = self.value(node.this, scope), self.value(node.expression, scope)
-        return self.arithmetic(_ARITHMETIC[type(node)], one, other)
-
-    def _bits(self, node: exp.Binary, scope: Scope) -> Piece:
-        one, other = self.value(node.this, scope), self.value(node.expression, scope)
-        return Piece(f"({one.sql} {_BITWISE[type(node)]} {other.sql})", type_rules.combine([one.type, other.type]))
+    def _chain(self, node: exp.Binary, scope: Scope) -> Piece:
+        """Operators from the left, walked without recursion: a row's hash adds as many texts as a table has columns."""
+        links: list[Any] = []
+        rest: Any = node
+        while type(rest) in _OPERATORS:
+            parts(rest, "this", "expression", "typed", "safe")
+            links.append(rest)
+            rest = rest.this
+        made = self.value(rest, scope)
+        for link in reversed(links):
+            made = self.operated(_OPERATORS[type(link)], made, self.value(link.expression, scope))
+        return made
 
     def _inverse(self, node: exp.BitwiseNot, scope: Scope) -> Piece:
         inner = self.value(node.this, scope)
@@ -262,14 +272,7 @@ class Values(Operators, ABC):
         exp.Column: _column,
         exp.Paren: _paren,
         exp.Neg: _negative,
-        exp.Add: _add,
-        exp.Sub: _binary,
-        exp.Mul: _binary,
-        exp.Div: _binary,
-        exp.Mod: _binary,
-        exp.BitwiseAnd: _bits,
-        exp.BitwiseOr: _bits,
-        exp.BitwiseXor: _bits,
+        **dict.fromkeys(_OPERATORS, _chain),
         exp.BitwiseNot: _inverse,
         exp.Case: _case,
         exp.Collate: _collate,
@@ -284,7 +287,3 @@ class Values(Operators, ABC):
         exp.Window: lambda self, node, scope: self.window(node, scope),
         exp.GroupConcat: lambda self, node, scope: self.string_agg(node, scope),
     }
-
-
-_ARITHMETIC = {exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.Mod: "%"}
-_BITWISE = {exp.BitwiseAnd: "&", exp.BitwiseOr: "|", exp.BitwiseXor: "#"}
