@@ -148,6 +148,12 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     ),
     Requirement(
         _MS,
+        "writer",
+        "the writer that MATRIX_MSSQL_WRITER names is here",
+        "or set MATRIX_MSSQL_WRITER=fastest to take the fastest that is",
+    ),
+    Requirement(
+        _MS,
         "bcp",
         "bcp is here",
         "without it rows are written by mssql-python's bulk copy",

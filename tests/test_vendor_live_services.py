@@ -104,12 +104,15 @@ def test_a_database_that_lacks_what_a_source_needs_stops_the_cases_that_read_it(
     assert writing == ""
 
 
-def test_a_writer_that_is_not_here_stops_what_asks_for_it(monkeypatch):
+def test_a_writer_that_is_not_here_stops_what_asks_for_it_and_is_named_beside_a_server_that_answers(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setenv("MATRIX_MSSQL_WRITER", "bcp")
-    assert "MATRIX_MSSQL_WRITER=bcp: bcp is not on PATH" in definitions.services(SMALL).refusal(
-        CASES_BY_ID["postgres_to_mssql__full_refresh"]
-    )
+    found = definitions.services(SMALL)
+    refusal = found.refusal(CASES_BY_ID["postgres_to_mssql__full_refresh"])
+    assert refusal.startswith("mssql: MATRIX_MSSQL_WRITER=bcp: bcp is not on PATH")
+    told = found.findings(System.MSSQL)
+    assert told["reachable"] == told["snapshot_isolation"] == ""
+    assert told["writer"]
 
 
 def test_without_unixodbc_the_76_cases_of_sql_server_are_not_run_and_say_what_to_install(monkeypatch):

@@ -107,9 +107,14 @@ def _environment(system: System, environ: Mapping[str, str]) -> dict[str, str]:
     return {**given, **dict.fromkeys(unused, "unused")}
 
 
+_NO_COMPOSE = "this `docker` has no compose plugin; install docker-compose-plugin or docker-compose-v2"
+"""What is wrong where Docker takes `compose` for no command of its own, and offers its help."""
+
+
 def _up(system: System, environment: Mapping[str, str], password: str | None) -> None:
     """Let Compose start what is missing and wait until it is healthy; what runs already it leaves alone."""
     command = ["docker", "compose", "--file", str(FILE), "--profile", system.value]
+    logs = f"see: docker compose --profile {system} logs"
     try:
         ran = subprocess.run(
             [*command, "up", "-d", "--wait"],
@@ -124,21 +129,16 @@ def _up(system: System, environment: Mapping[str, str], password: str | None) ->
     except OSError as error:
         raise SystemUnavailableError(f"{system}: docker cannot be run: {error.strerror}") from None
     except subprocess.TimeoutExpired:
-        reason = f"not healthy within {START_SECONDS} seconds"
+        reason = f"not healthy within {START_SECONDS} seconds; {logs}"
     else:
         if ran.returncode == 0:
             return
-        reason = _why(ran)
+        reason = _NO_COMPOSE if "docker --help" in ran.stderr else f"{_last_words(ran)}; {logs}"
     if password:
         reason = reason.replace(password, "***")
-    raise SystemUnavailableError(
-        f"{system}: docker compose did not start it: {reason}; see: docker compose --profile {system} logs"
-    )
+    raise SystemUnavailableError(f"{system}: docker compose did not start it: {reason}")
 
 
-def _why(ran: subprocess.CompletedProcess[str]) -> str:
-    """Return the last words of Compose, or that there is no Compose: then Docker offers its own help."""
-    if "docker --help" in ran.stderr:
-        return "this `docker` has no compose plugin; install docker-compose-plugin or docker-compose-v2"
+def _last_words(ran: subprocess.CompletedProcess[str]) -> str:
     said = [line.strip() for line in ran.stderr.splitlines() if line.strip()]
     return said[-1] if said else f"exit code {ran.returncode}"

@@ -55,9 +55,7 @@ def mssql(endpoint: Endpoint) -> Endpoint:
 
     driver.load_all()
     from resources.mssql.server_types import lacking
-    from resources.mssql.writers import choose
 
-    choose(endpoint.options.get("writer", "fastest"))
     with driver.reached(endpoint, CONNECT_SECONDS) as connection:
         banner, version = connection.execute(
             "SELECT @@VERSION, CAST(SERVERPROPERTY('ProductVersion') AS NVARCHAR(128))"

@@ -26,9 +26,10 @@ APPLICATION = "integration-matrix"
 
 _HOW = {
     "libodbc": "install unixODBC: apt-get install unixodbc, dnf install unixODBC or brew install unixodbc",
+    "No module named": "pip install -e '.[mssql]'",
     "libgssapi": "install Kerberos' client library: apt-get install libgssapi-krb5-2 or dnf install krb5-libs",
 }
-"""How to get a library that a driver cannot be loaded without, by the first letters of its name."""
+"""How to get what a driver cannot be loaded without, by what its error names."""
 
 _ADVICE = {
     "(18456)": "check MATRIX_MSSQL_USER and MATRIX_MSSQL_PASSWORD",

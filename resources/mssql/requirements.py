@@ -7,10 +7,11 @@ import `driver`, `writers` and the endpoint: it is imported once the drivers wer
 from collections.abc import Mapping
 from typing import Any
 
+from matrix_defs.errors import SystemUnavailableError
 from resources.endpoints.endpoint import Endpoint
 from resources.endpoints.probe import CONNECT_SECONDS
 from resources.mssql import driver
-from resources.mssql.writers import WRITERS
+from resources.mssql.writers import WRITERS, choose
 
 OLDEST = 14
 """SQL Server 2017, as the server numbers its versions."""
@@ -43,8 +44,17 @@ def check(endpoint: Endpoint) -> Mapping[str, str]:
         return own | {
             "snapshot_isolation": "" if isolated else f"{database} does not allow snapshot isolation",
             changes: "" if _value(connection, question) else f"{database} {verdict}",
+            "writer": _why_not_written(endpoint),
             "bcp": next(writer.missing() for writer in WRITERS if writer.name == "bcp"),
         }
+
+
+def _why_not_written(endpoint: Endpoint) -> str:
+    try:
+        choose(endpoint.options.get("writer", "fastest"))
+    except SystemUnavailableError as missing:
+        return str(missing)
+    return ""
 
 
 def _of_the_real_server(connection: Any, endpoint: Endpoint) -> dict[str, str]:
