@@ -213,6 +213,15 @@ def test_a_server_that_never_becomes_ready_is_ended(folders: Path) -> None:
     supervised.stop()
 
 
+@pytest.fixture
+def obeyed_sigterm() -> Iterator[None]:
+    """What is started takes SIGTERM: where SIGINT is ignored, as in a shell's background, Dagster ignores both here."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.usefixtures("obeyed_sigterm")
 def test_who_ends_make_dev_ends_the_dagster_that_it_started(tmp_path: Path) -> None:
     """On stand-ins, Dagster's of which tells its process: make hands a signal on, a shell between would keep it."""
     dagster = tmp_path / "dagster"
