@@ -1,7 +1,6 @@
 """`case_result`: one asset over 200 partitions, each the verdict of one case.
 
-Here lives how one run carries many cases and gives each its own verdict; how cases come to theirs lives in
-`verdicts`.
+Here lives how one run carries many cases and gives each its own verdict; how they come to it lives in `verdicts`.
 It may import Dagster, `matrix_defs` and `resources`.
 
 A skippable multi-asset that logs its events itself is the one form in which a range run can leave single partitions

@@ -281,10 +281,10 @@ def docs(folder: Path, check: bool) -> None:
 def main() -> NoReturn:
     """Run the command. An error of usage is one line and exit code 2; an interrupt ends everything, exit code 130."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    interrupts.watch()
     try:
         _read_env_file()
-        cli.main(standalone_mode=False)
+        with interrupts.watched():
+            cli.main(standalone_mode=False)
     except NoArgsIsHelpError as error:
         _end(error.format_message(), 2)
     except (UsageError, click.ClickException) as error:

@@ -8,19 +8,29 @@ is raised there the driver takes for a failure of its own: pyodbc then says "The
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _SIGNALS = {signal.SIGINT, signal.SIGTERM}
 _noted: list[int] = []
-"""The end of a pipe from which signals are read, once they are watched."""
+"""The end of a pipe from which signals are read, while they are watched."""
 
 
-def watch() -> None:
-    """Note every signal from now on. It is for the main thread of a process that ends with its first interrupt."""
+@contextmanager
+def watched() -> Iterator[None]:
+    """Note every signal that arrives in the block. It is for the main thread, and for what ends with an interrupt."""
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
     os.set_blocking(writing, False)
-    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    _noted[:] = [reading]
+    before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    _noted.append(reading)
+    try:
+        yield
+    finally:
+        _noted.remove(reading)
+        signal.set_wakeup_fd(before)
+        os.close(writing)
+        os.close(reading)
 
 
 def arrived() -> bool:

@@ -52,6 +52,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> R
                 main()
         finally:
             signal.signal(signal.SIGTERM, handler)
+        assert signal.set_wakeup_fd(-1) == -1, "signals are still watched behind the command"
         told = capfd.readouterr()
         return int(ended.value.code or 0), told.out, told.err
 
